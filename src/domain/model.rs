@@ -1,0 +1,31 @@
+//! The nouns: values that cannot be invalid, without I/O, clock or HTTP.
+
+mod action;
+mod caller;
+mod content;
+mod descriptor;
+mod digest;
+mod hasher;
+mod manifest;
+mod mark;
+mod media_type;
+mod name;
+mod page;
+mod reference;
+mod timestamp;
+mod upload;
+
+pub use action::{AccessRequest, Action};
+pub use caller::Caller;
+pub use content::{Body, ByteStream};
+pub use descriptor::Descriptor;
+pub use digest::{Algorithm, Digest, InvalidDigest};
+pub use hasher::Hasher;
+pub use manifest::{InvalidManifest, Manifest, ManifestContent, Need, Requirement};
+pub use mark::{Look, Mark, Sight, Thing};
+pub use media_type::MediaType;
+pub use name::{InvalidName, RepositoryName};
+pub use page::{Listing, Page};
+pub use reference::{InvalidReference, Reference, Tag};
+pub use timestamp::Timestamp;
+pub use upload::{InvalidUploadId, UploadId, UploadSession};

@@ -1,0 +1,80 @@
+//! Actions: the vocabulary of access policies.
+
+use std::fmt;
+
+use super::{Digest, Reference, RepositoryName};
+
+/// What a request wants to do, in the words that policies use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Ask for the API's version, or discover its extensions.
+    GetApiVersion,
+    /// Begin a blob push.
+    StartUpload,
+    /// Send a part of a blob.
+    UpdateUpload,
+    /// Finish a blob push.
+    CompleteUpload,
+    /// Ask how far a blob push has come.
+    GetUpload,
+    /// Give up a blob push.
+    CancelUpload,
+    /// Pull a blob, or ask whether it is there.
+    GetBlob,
+    /// Delete a blob.
+    DeleteBlob,
+    /// Push a manifest.
+    PutManifest,
+    /// Pull a manifest, or ask whether it is there.
+    GetManifest,
+    /// Delete a manifest or a tag.
+    DeleteManifest,
+    /// List the referrers of a manifest.
+    GetReferrers,
+    /// See a repository in the catalog.
+    ListCatalog,
+    /// List a repository's tags.
+    ListTags,
+}
+
+impl Action {
+    /// The word that a policy compares `request.action` with.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::GetApiVersion => "get-api-version",
+            Self::StartUpload => "start-upload",
+            Self::UpdateUpload => "update-upload",
+            Self::CompleteUpload => "complete-upload",
+            Self::GetUpload => "get-upload",
+            Self::CancelUpload => "cancel-upload",
+            Self::GetBlob => "get-blob",
+            Self::DeleteBlob => "delete-blob",
+            Self::PutManifest => "put-manifest",
+            Self::GetManifest => "get-manifest",
+            Self::DeleteManifest => "delete-manifest",
+            Self::GetReferrers => "get-referrers",
+            Self::ListCatalog => "list-catalog",
+            Self::ListTags => "list-tags",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that a request needs permission for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessRequest {
+    /// What it wants to do.
+    pub action: Action,
+    /// In which repository; `None` for what belongs to none.
+    pub repository: Option<RepositoryName>,
+    /// The digest, for what names one (semantics.md, "Access policy").
+    pub digest: Option<Digest>,
+    /// The tag or digest as in the URL, for manifests and referrers.
+    pub reference: Option<Reference>,
+}

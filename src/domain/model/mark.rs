@@ -1,0 +1,54 @@
+//! Marks and looks: how writers and the collector see each other (docs/decisions/0003).
+
+use super::{Digest, RepositoryName, Timestamp};
+
+/// What the collector may take away, one at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Thing {
+    /// Content, in the whole store.
+    Data(Digest),
+    /// A repository's right to a blob.
+    Link(RepositoryName, Digest),
+    /// A repository's manifest.
+    Revision(RepositoryName, Digest),
+}
+
+/// The collector's intent, as it lies beside a thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// Nobody means it harm.
+    None,
+    /// Found dead, waiting for the proof; carries the random id of that finding.
+    Condemned(String),
+    /// Proven dead: it is being removed, or its remover died at that.
+    Dying,
+}
+
+/// What was seen of a thing: its marks, and after them the thing itself.
+///
+/// The order is what makes a look safe: a mark written after it was taken
+/// meets a claim written before it (storage.md section 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The mark beside it.
+    pub mark: Mark,
+    /// The thing, if it is there.
+    pub thing: Option<Sight>,
+}
+
+/// A thing that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sight {
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was last written or refreshed, by the store's clock.
+    pub modified: Timestamp,
+}
+
+impl Look {
+    /// The thing, if it is there and nobody is about to take it away.
+    #[must_use]
+    pub fn settled(&self) -> Option<Sight> {
+        self.thing.filter(|_| self.mark == Mark::None)
+    }
+}

@@ -1,0 +1,76 @@
+//! Namespaces: configured prefixes, and what each grants.
+
+use std::collections::BTreeMap;
+
+use crate::domain::model::RepositoryName;
+
+/// What one entry `repository."<prefix>"` grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// What the access policy answers where no rule says otherwise. An entry
+    /// without a policy denies.
+    pub default_allow: bool,
+    /// What a pushed manifest may name without its being here.
+    pub missing_references: MissingReferences,
+}
+
+/// What a pushed manifest may name without its being here. Subjects, and layers
+/// that are non-distributable or have `urls`, may always be absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingReferences {
+    /// Nothing.
+    Refuse,
+    /// The children of an index (sparse indexes).
+    #[default]
+    Indexes,
+    /// Anything.
+    Accept,
+}
+
+/// All entries. The longest prefix of whole path segments wins, and stands
+/// alone: it inherits nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Namespaces {
+    by_prefix: BTreeMap<String, Namespace>,
+    everything: Option<Namespace>,
+}
+
+impl Namespaces {
+    /// The entries by prefix; `"*"` and `""` both stand for every name.
+    #[must_use]
+    pub fn new(entries: impl IntoIterator<Item = (String, Namespace)>) -> Self {
+        let mut namespaces = Self::default();
+        for (prefix, namespace) in entries {
+            if prefix.is_empty() || prefix == "*" {
+                namespaces.everything = Some(namespace);
+            } else {
+                namespaces.by_prefix.insert(prefix, namespace);
+            }
+        }
+        namespaces
+    }
+
+    /// The entry that `repository` belongs to, if any.
+    #[must_use]
+    pub fn find(&self, repository: &RepositoryName) -> Option<&Namespace> {
+        let mut prefix = repository.as_str();
+        loop {
+            if let Some(namespace) = self.by_prefix.get(prefix) {
+                return Some(namespace);
+            }
+            match prefix.rsplit_once('/') {
+                Some((shorter, _)) => prefix = shorter,
+                None => return self.everything.as_ref(),
+            }
+        }
+    }
+
+    /// The entry for every name, which also judges what belongs to none.
+    #[must_use]
+    pub fn everything(&self) -> Option<&Namespace> {
+        self.everything.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests;

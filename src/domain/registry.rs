@@ -1,0 +1,91 @@
+//! The registry: the façade that inbound adapters hold.
+
+use std::sync::Arc;
+
+use crate::domain::access::Access;
+use crate::domain::blobs::Blobs;
+use crate::domain::catalog::Catalog;
+use crate::domain::manifests::Manifests;
+use crate::domain::namespaces::Namespaces;
+use crate::domain::referrers::Referrers;
+use crate::domain::tags::Tags;
+use crate::domain::uploads::Uploads;
+use crate::ports::{Clock, LockManager, StoragePorts};
+
+/// Every use case over one set of ports.
+///
+/// The futures of its writing methods must be run to their end, even when the
+/// client leaves: whoever calls them gives each a task of its own.
+pub struct Registry {
+    access: Access,
+    blobs: Blobs,
+    uploads: Uploads,
+    manifests: Manifests,
+    tags: Tags,
+    referrers: Referrers,
+    catalog: Catalog,
+}
+
+impl Registry {
+    /// A registry over `storage` that grants what `namespaces` say.
+    #[must_use]
+    pub fn new(
+        storage: &StoragePorts,
+        locks: &Arc<dyn LockManager>,
+        clock: &Arc<dyn Clock>,
+        namespaces: Namespaces,
+    ) -> Self {
+        let namespaces = Arc::new(namespaces);
+        Self {
+            access: Access::new(Arc::clone(&namespaces)),
+            blobs: Blobs::new(storage, locks),
+            uploads: Uploads::new(storage, locks, clock),
+            manifests: Manifests::new(storage, locks, clock, namespaces),
+            tags: Tags::new(storage),
+            referrers: Referrers::new(storage),
+            catalog: Catalog::new(storage),
+        }
+    }
+
+    /// Who may do what.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Pull and delete blobs (end-2, end-10).
+    #[must_use]
+    pub fn blobs(&self) -> &Blobs {
+        &self.blobs
+    }
+
+    /// Push blobs (end-4 to end-6, end-11, end-13, end-14).
+    #[must_use]
+    pub fn uploads(&self) -> &Uploads {
+        &self.uploads
+    }
+
+    /// Push, pull and delete manifests (end-3, end-7, end-9).
+    #[must_use]
+    pub fn manifests(&self) -> &Manifests {
+        &self.manifests
+    }
+
+    /// List tags (end-8).
+    #[must_use]
+    pub fn tags(&self) -> &Tags {
+        &self.tags
+    }
+
+    /// List referrers (end-12).
+    #[must_use]
+    pub fn referrers(&self) -> &Referrers {
+        &self.referrers
+    }
+
+    /// List repositories.
+    #[must_use]
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+}

@@ -1,0 +1,62 @@
+//! An OCI-compliant and docker-compatible registry service.
+//!
+//! The floor plan. Four rooms; an arrow points at what may be named, and
+//! `tests/architecture.rs` keeps it so:
+//!
+//! ```text
+//!     model  ◀──  ports  ◀──  domain  ◀──  adapters  ◀──  app  ◀──  main
+//!     nouns       promises    use cases    technology     composition
+//! ```
+
+#[deny(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+pub mod domain {
+    //! What a registry is and does: no I/O, no clock, no HTTP.
+
+    pub mod access;
+    pub mod blobs;
+    pub mod catalog;
+    pub mod error;
+    pub mod manifests;
+    pub mod model;
+    pub mod namespaces;
+    pub mod referrers;
+    pub mod registry;
+    pub mod tags;
+    pub mod uploads;
+}
+
+#[deny(missing_docs)]
+pub mod ports {
+    //! Promises that the domain needs kept: one trait for each thing outside
+    //! the process. Absence is `None`, failure is an error.
+
+    mod blob_links;
+    mod blob_store;
+    mod clock;
+    mod deletion_records;
+    mod durability;
+    mod error;
+    mod lock_manager;
+    mod manifest_store;
+    mod marks;
+    mod referrer_index;
+    mod repository_index;
+    mod storage_ports;
+    mod tag_index;
+    mod upload_sessions;
+
+    pub use blob_links::*;
+    pub use blob_store::*;
+    pub use clock::*;
+    pub use deletion_records::*;
+    pub use durability::*;
+    pub use error::*;
+    pub use lock_manager::*;
+    pub use manifest_store::*;
+    pub use marks::*;
+    pub use referrer_index::*;
+    pub use repository_index::*;
+    pub use storage_ports::*;
+    pub use tag_index::*;
+    pub use upload_sessions::*;
+}

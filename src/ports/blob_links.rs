@@ -1,0 +1,35 @@
+//! Which repository may see which blob.
+
+use async_trait::async_trait;
+
+use crate::domain::model::{Digest, Look, RepositoryName};
+use crate::ports::StoreError;
+
+/// A repository's rights to blobs. A fresh link is a claim for the grace period.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait BlobLinks: Send + Sync {
+    /// Links the blob, or renews the time of a link that stands.
+    async fn add(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError>;
+
+    /// Renews the time of a link that stands; false where none does. Never
+    /// creates one: a deleted blob would come back.
+    async fn refresh(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError>;
+
+    /// The mark beside the link, and after it the link itself.
+    async fn look(&self, repository: &RepositoryName, digest: &Digest) -> Result<Look, StoreError>;
+
+    /// Whether the link stands, whatever mark is beside it.
+    async fn exists(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError>;
+
+    /// Takes the link away. Removing what is not there succeeds.
+    async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError>;
+}

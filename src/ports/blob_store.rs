@@ -1,0 +1,34 @@
+//! Content, addressed by digest and shared by every repository.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+
+use crate::domain::model::{ByteStream, Digest, Look};
+use crate::ports::StoreError;
+
+/// Bytes that never change once stored.
+///
+/// A digest that is not stored is `None`, never an error: an error means the
+/// store could not answer.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait BlobStore: Send + Sync {
+    /// The mark beside the blob, and after it the blob itself.
+    async fn look(&self, digest: &Digest) -> Result<Look, StoreError>;
+
+    /// Opens the blob. What was opened can be read to its end even if the blob
+    /// is removed meanwhile, on stores that can do that.
+    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, StoreError>;
+}
+
+/// A blob that is open.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait BlobReader: Send + Sync {
+    /// Its size in bytes.
+    fn size(&self) -> u64;
+
+    /// The bytes of `range`, which lies within the size.
+    async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError>;
+}

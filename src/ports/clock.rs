@@ -1,0 +1,18 @@
+//! The wall clock, so that the domain never reads it itself.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::model::Timestamp;
+
+/// Tells the time, and lets time pass.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// The moment it is now.
+    fn now(&self) -> Timestamp;
+
+    /// Returns after `duration`.
+    async fn sleep(&self, duration: Duration);
+}

@@ -1,0 +1,33 @@
+//! All storage ports of one store, handed over together.
+
+use std::sync::Arc;
+
+use crate::ports::{
+    BlobLinks, BlobStore, DeletionRecords, Durability, ManifestStore, Marks, ReferrerIndex,
+    RepositoryIndex, TagIndex, UploadSessions,
+};
+
+/// What a backend converts into, so that wiring one stays one line.
+#[derive(Clone)]
+pub struct StoragePorts {
+    /// Content.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Pushes in progress.
+    pub uploads: Arc<dyn UploadSessions>,
+    /// Rights to content.
+    pub links: Arc<dyn BlobLinks>,
+    /// The collector's marks.
+    pub marks: Arc<dyn Marks>,
+    /// Manifests.
+    pub manifests: Arc<dyn ManifestStore>,
+    /// Tags.
+    pub tags: Arc<dyn TagIndex>,
+    /// Referrers.
+    pub referrers: Arc<dyn ReferrerIndex>,
+    /// Repositories.
+    pub repositories: Arc<dyn RepositoryIndex>,
+    /// What was deleted.
+    pub deletions: Arc<dyn DeletionRecords>,
+    /// Power cuts.
+    pub durability: Arc<dyn Durability>,
+}
