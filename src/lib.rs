@@ -16,6 +16,7 @@ pub mod domain {
     pub mod blobs;
     pub mod catalog;
     pub mod error;
+    mod looks;
     pub mod manifests;
     pub mod model;
     pub mod namespaces;

@@ -1,40 +1,158 @@
-//! Blobs: pull and delete.
+//! Blobs: pull them, and delete them.
 
 use std::sync::Arc;
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Digest, RepositoryName};
-use crate::ports::{BlobReader, LockManager, StoragePorts};
+use crate::domain::looks::Looks;
+use crate::domain::model::{Digest, Manifest, Page, RepositoryName, Thing};
+use crate::ports::{
+    BlobLinks, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager, ManifestStore,
+    Marks, StoragePorts,
+};
 
-/// Pulls and deletes of blobs.
-pub struct Blobs {}
+/// How often a DELETE may find its mark taken away before it gives up.
+const ROUNDS: usize = 16;
+
+/// Pulls and deletes of blobs. A blob is visible only where it is linked;
+/// whether it is stored for somebody else does not show.
+pub struct Blobs {
+    blobs: Arc<dyn BlobStore>,
+    links: Arc<dyn BlobLinks>,
+    manifests: Arc<dyn ManifestStore>,
+    marks: Arc<dyn Marks>,
+    durability: Arc<dyn Durability>,
+    locks: Arc<dyn LockManager>,
+    looks: Looks,
+}
 
 impl Blobs {
-    pub(super) fn new(_storage: &StoragePorts, _locks: &Arc<dyn LockManager>) -> Self {
-        Self {}
+    pub(super) fn new(storage: &StoragePorts, locks: &Arc<dyn LockManager>) -> Self {
+        Self {
+            blobs: Arc::clone(&storage.blobs),
+            links: Arc::clone(&storage.links),
+            manifests: Arc::clone(&storage.manifests),
+            marks: Arc::clone(&storage.marks),
+            durability: Arc::clone(&storage.durability),
+            locks: Arc::clone(locks),
+            looks: Looks::new(storage, locks),
+        }
     }
-    /// end-2 HEAD: the blob's size. A promise: what was seen stays for the grace period.
+
+    /// The blob's size (end-2, HEAD).
+    ///
+    /// The answer is a promise: clients skip the push of what is there. So it
+    /// renews the link's claim before it looks, and what it saw stays for the
+    /// grace period.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::BlobUnknown`] where the repository has no such blob.
     pub async fn stat(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
+        repository: &RepositoryName,
+        digest: &Digest,
     ) -> Result<u64, RegistryError> {
-        unimplemented!()
+        if self.links.refresh(repository, digest).await?
+            && let Some(blob) = self.looks.blob(repository, digest).await?
+        {
+            return Ok(blob.size);
+        }
+        match self.manifests.stat(repository, digest).await? {
+            Some(manifest) => Ok(manifest.size),
+            None => Err(RegistryError::BlobUnknown(digest.clone())),
+        }
     }
-    /// end-2 GET: opens the blob.
+
+    /// Opens the blob (end-2, GET). Manifests open as well: containerd asks
+    /// for the content of a digest here before it asks for a manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::BlobUnknown`] where the repository has no such blob.
     pub async fn open(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
+        repository: &RepositoryName,
+        digest: &Digest,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
-        unimplemented!()
+        let visible = self.links.exists(repository, digest).await?
+            || self.manifests.stat(repository, digest).await?.is_some();
+        let reader = if visible {
+            self.blobs.open(digest).await?
+        } else {
+            None
+        };
+        reader.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))
     }
-    /// end-10
+
+    /// Takes the blob away from the repository, at once (end-10). Its content
+    /// waits for the collector: other repositories may have it too.
+    ///
+    /// This is the collector's protocol on the link: mark, prove that nothing
+    /// claims it, and only if the mark still stands under the lock, remove it.
+    /// A push that claims the blob meanwhile takes the mark away, and the
+    /// proof starts over.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::BlobUnknown`] where the repository has no such blob,
+    /// [`RegistryError::Unsupported`] while one of its manifests needs it.
     pub async fn delete(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
+        repository: &RepositoryName,
+        digest: &Digest,
     ) -> Result<(), RegistryError> {
-        unimplemented!()
+        let link = Thing::Link(repository.clone(), digest.clone());
+        for _ in 0..ROUNDS {
+            if !self.links.exists(repository, digest).await? {
+                return Err(RegistryError::BlobUnknown(digest.clone()));
+            }
+            let Some(id) = self.marks.condemn(&link).await? else {
+                continue;
+            };
+            let user = self.user_of(repository, digest).await?;
+            let _lock = self.locks.acquire(&LockKey::from(&link)).await?;
+            if let Some(manifest) = user {
+                self.marks.pardon(&link).await?;
+                return Err(RegistryError::Unsupported(format!(
+                    "the manifest {manifest} of this repository needs the blob; delete it first"
+                )));
+            }
+            if !self.marks.doom(&link, &id).await? {
+                // Somebody claimed the blob, or died at deleting it.
+                self.marks.pardon(&link).await?;
+                continue;
+            }
+            self.links.remove(repository, digest).await?;
+            self.marks.pardon(&link).await?;
+            self.durability.persist().await?;
+            return Ok(());
+        }
+        Err(LockError::Contended(LockKey::from(&link).to_string()).into())
+    }
+
+    /// A manifest of the repository that names the blob. Pending ones count:
+    /// their push may have looked at the link already. One that cannot be
+    /// understood counts too, since nobody knows what it names.
+    async fn user_of(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Digest>, RegistryError> {
+        for revision in self.manifests.list(repository, &Page::all()).await?.items {
+            let Some(bytes) = self.manifests.claim(repository, &revision).await? else {
+                continue;
+            };
+            let names_it = match Manifest::parse(None, &bytes) {
+                Ok(manifest) => manifest.needs().iter().any(|need| need.digest == digest),
+                Err(_) => true,
+            };
+            if names_it {
+                return Ok(Some(revision));
+            }
+        }
+        Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

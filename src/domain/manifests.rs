@@ -1,53 +1,40 @@
-//! Manifests: push, pull, delete.
+//! Manifests: pull them by tag or digest.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Caller, Digest, MediaType, Reference, RepositoryName, Tag};
+use crate::domain::looks::Looks;
+use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName};
 use crate::domain::namespaces::Namespaces;
-use crate::ports::{Clock, LockManager, StoragePorts};
+use crate::ports::{
+    BlobLinks, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
+    ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
+};
+
+mod delete;
+mod put;
+
+pub use put::{IfMatch, ManifestPush, PushedManifest};
 
 /// Pushes, pulls and deletes of manifests.
-pub struct Manifests {}
-
-/// A manifest as a client pushes it.
-pub struct ManifestPush {
-    /// The request's `Content-Type`, if it has one.
-    pub content_type: Option<MediaType>,
-    /// The manifest, byte for byte.
-    pub bytes: Bytes,
-    /// Tags to set besides (end-7b `?tag=`).
-    pub tags: Vec<Tag>,
-    /// `If-Match`: what the URL's reference must point at now, if anything is said. An empty list of digests with `any` false never matches.
-    pub if_match: Option<IfMatch>,
-    /// Who pushes.
-    pub caller: Caller,
-}
-
-/// The `If-Match` of a push.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IfMatch {
-    /// `*`: anything must stand.
-    Any,
-    /// One of these must stand.
-    Digests(Vec<Digest>),
-}
-
-/// A manifest that was stored.
-#[derive(Debug)]
-pub struct PushedManifest {
-    /// Its digest: the one in the URL, or sha256 for a push by tag.
-    pub digest: Digest,
-    /// Its subject, for `OCI-Subject`.
-    pub subject: Option<Digest>,
-    /// Every tag that points at it now because of this push, the URL's first.
-    pub tags: Vec<Tag>,
+pub struct Manifests {
+    manifests: Arc<dyn ManifestStore>,
+    tags: Arc<dyn TagIndex>,
+    links: Arc<dyn BlobLinks>,
+    referrers: Arc<dyn ReferrerIndex>,
+    deletions: Arc<dyn DeletionRecords>,
+    marks: Arc<dyn Marks>,
+    durability: Arc<dyn Durability>,
+    locks: Arc<dyn LockManager>,
+    clock: Arc<dyn Clock>,
+    looks: Looks,
+    namespaces: Arc<Namespaces>,
 }
 
 /// A manifest that was found, without its bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundManifest {
     /// Under which it was pushed.
     pub digest: Digest,
@@ -59,45 +46,111 @@ pub struct FoundManifest {
 
 impl Manifests {
     pub(super) fn new(
-        _storage: &StoragePorts,
-        _locks: &Arc<dyn LockManager>,
-        _clock: &Arc<dyn Clock>,
-        _namespaces: Arc<Namespaces>,
+        storage: &StoragePorts,
+        locks: &Arc<dyn LockManager>,
+        clock: &Arc<dyn Clock>,
+        namespaces: Arc<Namespaces>,
     ) -> Self {
-        Self {}
+        Self {
+            manifests: Arc::clone(&storage.manifests),
+            tags: Arc::clone(&storage.tags),
+            links: Arc::clone(&storage.links),
+            referrers: Arc::clone(&storage.referrers),
+            deletions: Arc::clone(&storage.deletions),
+            marks: Arc::clone(&storage.marks),
+            durability: Arc::clone(&storage.durability),
+            locks: Arc::clone(locks),
+            clock: Arc::clone(clock),
+            looks: Looks::new(storage, locks),
+            namespaces,
+        }
     }
-    /// end-3 HEAD
+
+    /// What a manifest is (end-3, HEAD).
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::ManifestUnknown`], for a tag whose manifest is gone too.
     pub async fn stat(
         &self,
-        _repository: &RepositoryName,
-        _reference: &Reference,
+        repository: &RepositoryName,
+        reference: &Reference,
     ) -> Result<FoundManifest, RegistryError> {
-        unimplemented!()
+        let digest = self.resolve(repository, reference).await?;
+        let unknown = || RegistryError::ManifestUnknown(reference.to_string());
+        let info = self.manifests.stat(repository, &digest).await?;
+        let info = info.ok_or_else(unknown)?;
+        match info.media_type {
+            Some(media_type) => Ok(FoundManifest {
+                digest,
+                media_type,
+                size: info.size,
+            }),
+            // Another registry stored it: only the bytes tell what it is.
+            None => Ok(self.read(repository, digest).await?.ok_or_else(unknown)?.0),
+        }
     }
-    /// end-3 GET
+
+    /// A manifest as it was pushed (end-3, GET).
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::ManifestUnknown`], for a tag whose manifest is gone too.
     pub async fn get(
         &self,
-        _repository: &RepositoryName,
-        _reference: &Reference,
+        repository: &RepositoryName,
+        reference: &Reference,
     ) -> Result<(FoundManifest, Bytes), RegistryError> {
-        unimplemented!()
+        let digest = self.resolve(repository, reference).await?;
+        let found = self.read(repository, digest).await?;
+        found.ok_or_else(|| RegistryError::ManifestUnknown(reference.to_string()))
     }
-    /// end-7
-    pub async fn put(
+
+    async fn resolve(
         &self,
-        _repository: &RepositoryName,
-        _reference: &Reference,
-        _push: ManifestPush,
-    ) -> Result<PushedManifest, RegistryError> {
-        unimplemented!()
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<Digest, RegistryError> {
+        match reference {
+            Reference::Digest(digest) => Ok(digest.clone()),
+            Reference::Tag(tag) => self
+                .tags
+                .get(repository, tag)
+                .await?
+                .ok_or_else(|| RegistryError::ManifestUnknown(tag.to_string())),
+        }
     }
-    /// end-9
-    pub async fn delete(
+
+    /// The manifest, whose bytes are checked against its digest: they are in
+    /// memory anyway, and clients trust a manifest more than anything (P2).
+    async fn read(
         &self,
-        _repository: &RepositoryName,
-        _reference: &Reference,
-        _caller: &Caller,
-    ) -> Result<(), RegistryError> {
-        unimplemented!()
+        repository: &RepositoryName,
+        digest: Digest,
+    ) -> Result<Option<(FoundManifest, Bytes)>, RegistryError> {
+        let Some(StoredManifest { info, bytes }) = self.manifests.get(repository, &digest).await?
+        else {
+            return Ok(None);
+        };
+        let actual = Hasher::digest_of(digest.algorithm(), &bytes);
+        if actual != digest {
+            return Err(StoreError::Corrupt {
+                what: format!("the manifest {repository}@{digest}"),
+                source: format!("its bytes have the digest {actual}").into(),
+            }
+            .into());
+        }
+        let media_type = info
+            .media_type
+            .unwrap_or_else(|| Manifest::media_type_of(&bytes));
+        let found = FoundManifest {
+            digest,
+            media_type,
+            size: info.size,
+        };
+        Ok(Some((found, bytes)))
     }
 }
+
+#[cfg(test)]
+mod tests;

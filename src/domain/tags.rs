@@ -1,22 +1,38 @@
 //! Tags: list them.
 
+use std::sync::Arc;
+
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Listing, Page, RepositoryName, Tag};
-use crate::ports::StoragePorts;
+use crate::ports::{RepositoryIndex, StoragePorts, TagIndex};
 
 /// Listings of tags.
-pub struct Tags {}
+pub struct Tags {
+    tags: Arc<dyn TagIndex>,
+    repositories: Arc<dyn RepositoryIndex>,
+}
 
 impl Tags {
-    pub(super) fn new(_storage: &StoragePorts) -> Self {
-        Self {}
+    pub(super) fn new(storage: &StoragePorts) -> Self {
+        Self {
+            tags: Arc::clone(&storage.tags),
+            repositories: Arc::clone(&storage.repositories),
+        }
     }
-    /// end-8: a page of tags. A repository without manifests is unknown.
+
+    /// A page of the repository's tags, in byte order (end-8).
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::NameUnknown`] where there are no manifests either.
     pub async fn list(
         &self,
-        _repository: &RepositoryName,
-        _page: &Page<Tag>,
+        repository: &RepositoryName,
+        page: &Page<Tag>,
     ) -> Result<Listing<Tag>, RegistryError> {
-        unimplemented!()
+        if !self.repositories.exists(repository).await? {
+            return Err(RegistryError::NameUnknown);
+        }
+        Ok(self.tags.list(repository, page).await?)
     }
 }

@@ -1,108 +1,371 @@
-//! Uploads: push blobs.
+//! Uploads: push blobs, piece by piece or whole.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Algorithm, Body, Digest, RepositoryName, UploadId, UploadSession};
-use crate::ports::{Clock, LockManager, StoragePorts};
+use crate::domain::looks::Looks;
+use crate::domain::model::{
+    Algorithm, Body, ByteStream, Digest, RepositoryName, Timestamp, UploadId, UploadSession,
+};
+use crate::ports::{
+    AppendError, BlobLinks, Clock, LockGuard, LockKey, LockManager, StoragePorts, UploadSessions,
+};
+
+mod mount;
+
+pub use mount::MountSource;
+use mount::Mounts;
 
 /// Pushes of blobs.
-pub struct Uploads {}
-
-/// Where a chunk says it lies: `Content-Range: <first>-<last>`, both inclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChunkRange {
-    /** its first byte */
-    pub first: u64,
-    /** its last byte */
-    pub last: u64,
+pub struct Uploads {
+    sessions: Arc<dyn UploadSessions>,
+    links: Arc<dyn BlobLinks>,
+    locks: Arc<dyn LockManager>,
+    clock: Arc<dyn Clock>,
+    looks: Looks,
+    mounts: Mounts,
 }
 
-/// Where to mount a blob from (end-11).
-pub enum MountSource<'a> {
-    /// `from=`.
-    Repository(&'a RepositoryName),
-    /// Any repository that the caller may read the blob in.
-    Anywhere {
-        /** whether it may read blobs of that repository */
-        may_read: &'a (dyn Fn(&RepositoryName) -> bool + Sync),
-    },
+/// Where a chunk says it lies (`Content-Range: <first>-<last>`), both inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkRange {
+    /// The offset of its first byte.
+    pub first: u64,
+    /// The offset of its last byte.
+    pub last: u64,
 }
 
 impl Uploads {
     pub(super) fn new(
-        _storage: &StoragePorts,
-        _locks: &Arc<dyn LockManager>,
-        _clock: &Arc<dyn Clock>,
+        storage: &StoragePorts,
+        locks: &Arc<dyn LockManager>,
+        clock: &Arc<dyn Clock>,
     ) -> Self {
-        Self {}
+        let looks = Looks::new(storage, locks);
+        Self {
+            sessions: Arc::clone(&storage.uploads),
+            links: Arc::clone(&storage.links),
+            locks: Arc::clone(locks),
+            clock: Arc::clone(clock),
+            mounts: Mounts::new(storage, looks.clone()),
+            looks,
+        }
     }
-    /// end-4a, end-4c: begins a session.
+
+    /// Begins a session (end-4a). It hashes with `algorithm` on the way
+    /// (end-4c); finishing with a digest of another one costs a second read.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Unavailable`].
     pub async fn start(
         &self,
-        _repository: &RepositoryName,
-        _algorithm: Algorithm,
+        repository: &RepositoryName,
+        algorithm: Algorithm,
     ) -> Result<UploadSession, RegistryError> {
-        unimplemented!()
+        let now = self.clock.now();
+        Ok(self.sessions.create(repository, algorithm, now).await?)
     }
-    /// end-13
+
+    /// Where the session stands (end-13).
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::UploadUnknown`].
     pub async fn status(
         &self,
-        _repository: &RepositoryName,
-        _id: &UploadId,
+        repository: &RepositoryName,
+        id: &UploadId,
     ) -> Result<UploadSession, RegistryError> {
-        unimplemented!()
+        self.sessions
+            .get(repository, id)
+            .await?
+            .ok_or(RegistryError::UploadUnknown)
     }
-    /// end-5: counts whole or not at all.
+
+    /// Appends a chunk (end-5). It counts whole or not at all: after an error
+    /// the session stands where it stood.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::UploadInvalid`] for a chunk that does not continue the
+    /// session, or while another request appends to it;
+    /// [`RegistryError::SizeInvalid`] for a body of another length than its
+    /// range; [`RegistryError::UploadUnknown`].
     pub async fn append(
         &self,
-        _repository: &RepositoryName,
-        _id: &UploadId,
-        _range: Option<ChunkRange>,
-        _body: Body,
+        repository: &RepositoryName,
+        id: &UploadId,
+        range: Option<ChunkRange>,
+        body: Body,
     ) -> Result<UploadSession, RegistryError> {
-        unimplemented!()
+        let _lock = self.lock(repository, id).await?;
+        let session = self.status(repository, id).await?;
+
+        let longer = self.receive(repository, &session, range, body).await?;
+        self.sessions.save(repository, &longer).await?;
+        Ok(longer)
     }
-    /// end-6: appends the body (which may be empty), checks the digest, and the blob is there.
+
+    /// Appends what is left and makes the session's bytes the blob `digest`
+    /// (end-6). Asked again after it was done, it does no harm and succeeds.
+    /// After a refusal the session stands where it stood.
+    ///
+    /// # Errors
+    ///
+    /// As [`Uploads::append`], and [`RegistryError::DigestInvalid`] where the
+    /// bytes have another digest.
     pub async fn finish(
         &self,
-        _repository: &RepositoryName,
-        _id: &UploadId,
-        _digest: &Digest,
-        _range: Option<ChunkRange>,
-        _body: Body,
+        repository: &RepositoryName,
+        id: &UploadId,
+        digest: &Digest,
+        range: Option<ChunkRange>,
+        body: Body,
     ) -> Result<(), RegistryError> {
-        unimplemented!()
+        let _lock = self.lock(repository, id).await?;
+        let Some(session) = self.sessions.get(repository, id).await? else {
+            return self.finished_before(repository, digest).await;
+        };
+
+        let whole = self.receive(repository, &session, range, body).await?;
+        self.publish(repository, &whole, digest).await?;
+        Ok(self.sessions.remove(repository, id).await?)
     }
-    /// end-4b: the whole blob in one request.
+
+    /// Pushes a blob in one request (end-4b). A refusal leaves nothing behind.
+    ///
+    /// # Errors
+    ///
+    /// As [`Uploads::finish`].
     pub async fn push(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
-        _body: Body,
+        repository: &RepositoryName,
+        digest: &Digest,
+        body: Body,
     ) -> Result<(), RegistryError> {
-        unimplemented!()
+        let session = self.start(repository, digest.algorithm()).await?;
+        let pushed = async {
+            let whole = self.receive(repository, &session, None, body).await?;
+            self.publish(repository, &whole, digest).await
+        };
+        let pushed = pushed.await;
+
+        let removed = self.sessions.remove(repository, &session.id).await;
+        pushed.and(removed.map_err(RegistryError::from))
     }
-    /// end-11: true if the blob is now readable in `repository`; false: an ordinary upload is needed.
+
+    /// Gives the repository a blob that another one has (end-11). False where
+    /// that cannot be: the client then pushes it as usual.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Unavailable`].
     pub async fn mount(
         &self,
-        _repository: &RepositoryName,
-        _digest: &Digest,
-        _source: MountSource<'_>,
+        repository: &RepositoryName,
+        digest: &Digest,
+        source: MountSource<'_>,
     ) -> Result<bool, RegistryError> {
-        unimplemented!()
+        self.mounts.mount(repository, digest, source).await
     }
-    /// end-14
+
+    /// Gives up a push (end-14). What was received is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::UploadUnknown`].
     pub async fn cancel(
         &self,
-        _repository: &RepositoryName,
-        _id: &UploadId,
+        repository: &RepositoryName,
+        id: &UploadId,
     ) -> Result<(), RegistryError> {
-        unimplemented!()
+        let _lock = self.lock(repository, id).await?;
+        self.status(repository, id).await?;
+        Ok(self.sessions.remove(repository, id).await?)
     }
-    /// Removes sessions that were idle for longer than `max_age`; how many.
-    pub async fn expire(&self, _max_age: Duration) -> Result<usize, RegistryError> {
-        unimplemented!()
+
+    /// Removes the sessions that were idle for longer than `max_age`, and
+    /// temporary files of that age. How many of both.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Unavailable`].
+    pub async fn expire(&self, max_age: Duration) -> Result<usize, RegistryError> {
+        let now = self.clock.now();
+        let is_old = |touched: Timestamp| now.since(touched) > max_age;
+        let mut removed = 0;
+        for idle in self.sessions.list().await? {
+            if !is_old(idle.touched) {
+                continue;
+            }
+            let key = LockKey::Session(idle.id.clone());
+            let Some(_lock) = self.locks.try_acquire(&key).await? else {
+                continue;
+            };
+            // Under the lock, once more: it may have moved on since the listing.
+            let touched = self.sessions.touched(&idle.repository, &idle.id).await?;
+            if touched.is_some_and(is_old) {
+                self.sessions.remove(&idle.repository, &idle.id).await?;
+                removed += 1;
+            }
+        }
+        Ok(removed + self.sessions.sweep(now.before(max_age)).await?)
+    }
+
+    /// The session's lock. Who comes second is told where the session stands,
+    /// not kept waiting: the first may send for hours.
+    async fn lock(
+        &self,
+        repository: &RepositoryName,
+        id: &UploadId,
+    ) -> Result<LockGuard, RegistryError> {
+        let key = LockKey::Session(id.clone());
+        match self.locks.try_acquire(&key).await? {
+            Some(guard) => Ok(guard),
+            None => Err(RegistryError::UploadInvalid(Box::new(
+                self.status(repository, id).await?,
+            ))),
+        }
+    }
+
+    /// Stores a chunk behind the session's offset, if it is what it says it is.
+    async fn receive(
+        &self,
+        repository: &RepositoryName,
+        session: &UploadSession,
+        range: Option<ChunkRange>,
+        body: Body,
+    ) -> Result<UploadSession, RegistryError> {
+        let Some(expected) = expected_length(session, range, body.length)? else {
+            let longer = self.sessions.append(repository, session, body.stream);
+            return Ok(longer.await?);
+        };
+        if expected == 0 {
+            return Ok(session.clone());
+        }
+
+        let stream = bounded(body.stream, expected);
+        let longer = self.sessions.append(repository, session, stream).await?;
+        let received = longer.offset() - session.offset();
+        if received != expected {
+            return Err(RegistryError::SizeInvalid(format!(
+                "the chunk was announced with {expected} bytes and has {}",
+                if received > expected {
+                    "more".to_owned()
+                } else {
+                    received.to_string()
+                }
+            )));
+        }
+        Ok(longer)
+    }
+
+    /// Makes the session's bytes a blob of the repository. The link comes
+    /// first, as the claim; then the looks; the content takes its name last.
+    async fn publish(
+        &self,
+        repository: &RepositoryName,
+        session: &UploadSession,
+        digest: &Digest,
+    ) -> Result<(), RegistryError> {
+        let algorithm = digest.algorithm();
+        let actual = self.sessions.digest(repository, session, algorithm).await?;
+        if actual != *digest {
+            return Err(RegistryError::DigestInvalid(format!(
+                "the content has the digest {actual}, not {digest}"
+            )));
+        }
+
+        loop {
+            self.links.add(repository, digest).await?;
+            if self.looks.link(repository, digest).await?.is_some() {
+                break;
+            }
+        }
+        let stored = self.looks.data(digest).await?;
+        if stored.is_none_or(|blob| blob.size != session.offset()) {
+            self.sessions.commit(repository, session, digest).await?;
+        }
+        self.mounts.remember(repository, digest);
+        Ok(())
+    }
+
+    /// A session that is gone may have been finished by a request whose answer
+    /// got lost. Then the repository has the link; that the blob exists
+    /// somewhere would not do: it would grant access to another's content.
+    async fn finished_before(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), RegistryError> {
+        if self.links.refresh(repository, digest).await?
+            && self.looks.blob(repository, digest).await?.is_some()
+        {
+            return Ok(());
+        }
+        Err(RegistryError::UploadUnknown)
     }
 }
+
+/// How many bytes the chunk must have, if anything says so; an error where the
+/// range does not continue the session, or contradicts the declared length.
+fn expected_length(
+    session: &UploadSession,
+    range: Option<ChunkRange>,
+    declared: Option<u64>,
+) -> Result<Option<u64>, RegistryError> {
+    let Some(range) = range else {
+        return Ok(declared);
+    };
+    if range.first != session.offset() || range.last < range.first {
+        return Err(RegistryError::UploadInvalid(Box::new(session.clone())));
+    }
+    let length = (range.last - range.first).saturating_add(1);
+    match declared {
+        Some(declared) if declared != length => Err(RegistryError::SizeInvalid(format!(
+            "Content-Range announces {length} bytes, Content-Length {declared}"
+        ))),
+        _ => Ok(Some(length)),
+    }
+}
+
+/// The stream, but no more than one byte beyond `limit`: enough to see that it
+/// is too long, without storing all of it.
+fn bounded(stream: ByteStream, limit: u64) -> ByteStream {
+    let mut left = limit.saturating_add(1);
+    let stream = stream.map(move |chunk| {
+        chunk.map(|mut bytes| {
+            let keep = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+            bytes.truncate(keep);
+            left -= keep as u64;
+            (bytes, left)
+        })
+    });
+    // Once the surplus byte is in, the rest is not even read.
+    let mut over = false;
+    Box::pin(
+        stream
+            .take_while(move |chunk| {
+                let go_on = !over;
+                over = matches!(chunk, Ok((_, 0)));
+                futures_util::future::ready(go_on)
+            })
+            .map(|chunk| chunk.map(|(bytes, _)| bytes)),
+    )
+}
+
+impl From<AppendError> for RegistryError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Body(source) => Self::BodyBroken(source),
+            AppendError::Store(source) => source.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

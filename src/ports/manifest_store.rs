@@ -62,6 +62,14 @@ pub trait ManifestStore: Send + Sync {
         digest: &Digest,
     ) -> Result<Option<ManifestInfo>, StoreError>;
 
+    /// The manifest's bytes, pending or settled: for those who look for claims.
+    /// `None` where the revision is gone, or its content is.
+    async fn claim(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Bytes>, StoreError>;
+
     /// The marks beside the revision, and after them the revision itself,
     /// which counts as there only when it is settled.
     async fn look(&self, repository: &RepositoryName, digest: &Digest) -> Result<Look, StoreError>;

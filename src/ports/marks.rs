@@ -10,10 +10,10 @@ use crate::ports::StoreError;
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Marks: Send + Sync {
-    /// Marks the thing under a random `id`, or adopts the mark that is there:
+    /// Marks the thing under a new random id, or adopts the mark that is there:
     /// returns the id that stands. `None` where the thing has no place any
     /// more; a mark never makes one.
-    async fn condemn(&self, thing: &Thing, id: &str) -> Result<Option<String>, StoreError>;
+    async fn condemn(&self, thing: &Thing) -> Result<Option<String>, StoreError>;
 
     /// Declares the thing dying if it still stands condemned under `id`, and
     /// is not dying already; false, and no change, if not.

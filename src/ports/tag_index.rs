@@ -28,6 +28,13 @@ pub trait TagIndex: Send + Sync {
     /// Forgets the tag and where it pointed. Removing what is not there succeeds.
     async fn remove(&self, repository: &RepositoryName, tag: &Tag) -> Result<(), StoreError>;
 
+    /// Every tag that points at `digest`.
+    async fn pointing_at(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Vec<Tag>, StoreError>;
+
     /// The tags that point somewhere, in byte order.
     async fn list(
         &self,

@@ -72,6 +72,17 @@ pub trait UploadSessions: Send + Sync {
 
     /// Every session of every repository.
     async fn list(&self) -> Result<Vec<IdleSession>, StoreError>;
+
+    /// When something last happened to the session; `None` where there is none.
+    async fn touched(
+        &self,
+        repository: &RepositoryName,
+        id: &UploadId,
+    ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Removes what writes that never ended left behind, if it is older than
+    /// `before`: temporary files. How many there were.
+    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError>;
 }
 
 /// A session as a listing shows it.

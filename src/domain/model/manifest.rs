@@ -145,6 +145,36 @@ impl Manifest {
         })
     }
 
+    /// What to serve stored bytes as when nobody wrote down their media type:
+    /// what they say themselves, else what their shape says. Lenient, because
+    /// other registries took manifests that this one would refuse.
+    #[must_use]
+    pub fn media_type_of(bytes: &[u8]) -> MediaType {
+        const SCHEMA1: &str = "application/vnd.docker.distribution.manifest.v1+prettyjws";
+
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Shape {
+            media_type: Option<String>,
+            manifests: Option<serde::de::IgnoredAny>,
+            fs_layers: Option<serde::de::IgnoredAny>,
+        }
+        let by_shape = |shape: &Shape| match shape {
+            Shape {
+                fs_layers: Some(_), ..
+            } => MediaType::known(SCHEMA1),
+            Shape {
+                manifests: Some(_), ..
+            } => MediaType::known(MediaType::OCI_INDEX),
+            Shape { .. } => MediaType::known(MediaType::OCI_MANIFEST),
+        };
+        match serde_json::from_slice::<Shape>(bytes) {
+            Ok(shape) => (shape.media_type.as_deref().and_then(MediaType::parse))
+                .unwrap_or_else(|| by_shape(&shape)),
+            Err(_) => MediaType::known(MediaType::OCI_MANIFEST),
+        }
+    }
+
     /// Everything that this manifest names and a registry keeps for it, each
     /// digest once. The subject is not among it: it may be absent (spec,
     /// "Pushing Manifests with Subject").

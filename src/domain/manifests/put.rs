@@ -1,0 +1,290 @@
+//! Pushing a manifest: claim, look, settle, and the tags last.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+
+use super::Manifests;
+use crate::domain::error::RegistryError;
+use crate::domain::model::{
+    Algorithm, Caller, Descriptor, Digest, Hasher, Manifest, Mark, MediaType, Need, Reference,
+    RepositoryName, Requirement, Tag, Thing,
+};
+use crate::domain::namespaces::MissingReferences;
+use crate::ports::{LockError, LockKey, NewManifest};
+
+/// How often a manifest's own content may be taken away while it is pushed.
+const ROUNDS: usize = 16;
+
+/// A manifest as a client pushes it.
+pub struct ManifestPush {
+    /// The request's `Content-Type`, if it has one.
+    pub content_type: Option<MediaType>,
+    /// The manifest, byte for byte.
+    pub bytes: Bytes,
+    /// Tags to set besides the one in the URL (end-7b).
+    pub tags: Vec<Tag>,
+    /// `If-Match`: what the URL's reference must point at for the push to count.
+    pub if_match: Option<IfMatch>,
+    /// Who pushes.
+    pub caller: Caller,
+}
+
+/// The `If-Match` of a push (RFC 9110, section 13.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: anything must stand there.
+    Any,
+    /// One of these must stand there.
+    Digests(Vec<Digest>),
+}
+
+impl IfMatch {
+    fn judge(this: Option<&Self>, standing: Option<&Digest>) -> Result<(), RegistryError> {
+        let met = match (this, standing) {
+            (None, _) | (Some(Self::Any), Some(_)) => true,
+            (Some(Self::Digests(digests)), Some(standing)) => digests.contains(standing),
+            (Some(_), None) => false,
+        };
+        if met {
+            Ok(())
+        } else {
+            Err(RegistryError::PreconditionFailed)
+        }
+    }
+}
+
+/// A manifest that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushedManifest {
+    /// Its digest: the one in the URL, or sha256 for a push by tag.
+    pub digest: Digest,
+    /// Its subject, for `OCI-Subject`.
+    pub subject: Option<Digest>,
+    /// Every tag that this push pointed at it, the URL's first.
+    pub tags: Vec<Tag>,
+}
+
+impl Manifests {
+    /// Stores a manifest and points tags at it (end-7).
+    ///
+    /// Everything is durable when it returns, and so is what the manifest
+    /// names, whoever wrote that (promise P1). The tags move last: a crash
+    /// leaves at worst a manifest without its tag, never a tag that points at
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::ManifestInvalid`], [`RegistryError::DigestInvalid`],
+    /// [`RegistryError::ManifestBlobUnknown`] for what is missing and may not
+    /// be, [`RegistryError::PreconditionFailed`].
+    pub async fn put(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        push: ManifestPush,
+    ) -> Result<PushedManifest, RegistryError> {
+        let manifest = Manifest::parse(push.content_type.as_ref(), &push.bytes)?;
+        let digest = digest_of(reference, &push.bytes)?;
+        let tags = tags_of(reference, push.tags);
+        let new = NewManifest {
+            digest: digest.clone(),
+            media_type: manifest.media_type.clone(),
+            bytes: push.bytes,
+            pushed_at: self.clock.now(),
+            pushed_by: push.caller.identity,
+        };
+
+        let _lock = self
+            .locks
+            .acquire(&LockKey::Revision(repository.clone(), digest.clone()))
+            .await?;
+        self.precondition(repository, reference, push.if_match.as_ref())
+            .await?;
+        self.manifests.put_pending(repository, &new).await?;
+        self.look_at_itself(repository, &new).await?;
+        self.look_at_needs(repository, &manifest).await?;
+        self.manifests.settle(repository, &new).await?;
+        if let Some(subject) = &manifest.subject {
+            let referrer = referrer(&manifest, &new);
+            self.referrers
+                .add(repository, &subject.digest, &referrer)
+                .await?;
+        }
+        self.durability.persist().await?;
+        for tag in &tags {
+            let condition = push.if_match.as_ref().filter(|_| is_tag(reference, tag));
+            self.point(repository, tag, &digest, condition).await?;
+        }
+
+        Ok(PushedManifest {
+            digest,
+            subject: manifest.subject.map(|subject| subject.digest),
+            tags,
+        })
+    }
+
+    /// Refuses early what `point` would refuse late, and judges a push by
+    /// digest, where the lock that is held already makes the answer last.
+    async fn precondition(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        if_match: Option<&IfMatch>,
+    ) -> Result<(), RegistryError> {
+        if if_match.is_none() {
+            return Ok(());
+        }
+        let standing = match reference {
+            Reference::Tag(tag) => self.tags.get(repository, tag).await?,
+            Reference::Digest(digest) => {
+                let standing = self.manifests.stat(repository, digest).await?;
+                standing.map(|_| digest.clone())
+            }
+        };
+        IfMatch::judge(if_match, standing.as_ref())
+    }
+
+    /// Its own content, and its own marks: the revision's lock is held already.
+    async fn look_at_itself(
+        &self,
+        repository: &RepositoryName,
+        new: &NewManifest,
+    ) -> Result<(), RegistryError> {
+        for _ in 0..ROUNDS {
+            if self.looks.data(&new.digest).await?.is_some() {
+                let look = self.manifests.look(repository, &new.digest).await?;
+                if look.mark != Mark::None {
+                    let revision = Thing::Revision(repository.clone(), new.digest.clone());
+                    self.marks.pardon(&revision).await?;
+                }
+                return Ok(());
+            }
+            self.manifests.put_content(&new.digest, &new.bytes).await?;
+        }
+        Err(LockError::Contended(LockKey::Data(new.digest.clone()).to_string()).into())
+    }
+
+    /// Everything it names. The look is taken even at what may be missing:
+    /// what is there must stay.
+    async fn look_at_needs(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+    ) -> Result<(), RegistryError> {
+        let allowed = self
+            .namespaces
+            .find(repository)
+            .map(|namespace| namespace.missing_references)
+            .unwrap_or_default();
+        for Requirement { digest, need } in manifest.needs() {
+            let found = match need {
+                Need::Blob | Need::OptionalBlob => self.has_blob(repository, digest).await?,
+                Need::Child => {
+                    self.has_child(repository, digest).await?
+                        || self.has_blob(repository, digest).await?
+                }
+            };
+            let may_be_missing = match need {
+                Need::OptionalBlob => true,
+                Need::Child => allowed != MissingReferences::Refuse,
+                Need::Blob => allowed == MissingReferences::Accept,
+            };
+            if !found && !may_be_missing {
+                return Err(RegistryError::ManifestBlobUnknown(digest.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// A blob, or a manifest that is used as one: blob GETs serve manifests, so
+    /// a client may take one for a blob that it need not push. The link then
+    /// makes it one, lest it goes with the manifest.
+    async fn has_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        if self.looks.blob(repository, digest).await?.is_some() {
+            return Ok(true);
+        }
+        if self.manifests.stat(repository, digest).await?.is_none() {
+            return Ok(false);
+        }
+        self.links.add(repository, digest).await?;
+        Ok(self.looks.blob(repository, digest).await?.is_some())
+    }
+
+    /// A settled manifest: what it names in turn, it keeps alive itself.
+    async fn has_child(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        Ok(self.looks.revision(repository, digest).await?.is_some()
+            && self.looks.data(digest).await?.is_some())
+    }
+
+    async fn point(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        digest: &Digest,
+        if_match: Option<&IfMatch>,
+    ) -> Result<(), RegistryError> {
+        let key = LockKey::Tag(repository.clone(), tag.clone());
+        let _lock = self.locks.acquire(&key).await?;
+        if if_match.is_some() {
+            let standing = self.tags.get(repository, tag).await?;
+            IfMatch::judge(if_match, standing.as_ref())?;
+        }
+        Ok(self.tags.set(repository, tag, digest).await?)
+    }
+}
+
+/// The digest that the URL names, if the bytes have it; else their sha256.
+fn digest_of(reference: &Reference, bytes: &[u8]) -> Result<Digest, RegistryError> {
+    match reference {
+        Reference::Tag(_) => Ok(Hasher::digest_of(Algorithm::Sha256, bytes)),
+        Reference::Digest(named) => {
+            let actual = Hasher::digest_of(named.algorithm(), bytes);
+            if actual == *named {
+                Ok(actual)
+            } else {
+                Err(RegistryError::DigestInvalid(format!(
+                    "the manifest has the digest {actual}, not {named}"
+                )))
+            }
+        }
+    }
+}
+
+/// The tags to set, each once, the URL's first.
+fn tags_of(reference: &Reference, more: Vec<Tag>) -> Vec<Tag> {
+    let mut seen = HashSet::new();
+    let first = match reference {
+        Reference::Tag(tag) => Some(tag.clone()),
+        Reference::Digest(_) => None,
+    };
+    first
+        .into_iter()
+        .chain(more)
+        .filter(|tag| seen.insert(tag.clone()))
+        .collect()
+}
+
+fn is_tag(reference: &Reference, tag: &Tag) -> bool {
+    matches!(reference, Reference::Tag(named) if named == tag)
+}
+
+/// How the manifest appears in its subject's list (spec, "Listing Referrers").
+fn referrer(manifest: &Manifest, new: &NewManifest) -> Descriptor {
+    Descriptor {
+        media_type: new.media_type.clone(),
+        digest: new.digest.clone(),
+        size: new.bytes.len() as u64,
+        artifact_type: manifest.referrer_type().map(str::to_owned),
+        annotations: manifest.annotations.clone(),
+        urls: None,
+    }
+}
