@@ -61,3 +61,32 @@ pub mod ports {
     pub use tag_index::*;
     pub use upload_sessions::*;
 }
+
+pub mod adapters {
+    //! The technology on either side of the domain.
+
+    pub mod http {
+        //! Inbound: the distribution API over HTTP/1.1 and HTTP/2.
+
+        mod admission;
+        mod body;
+        mod conditions;
+        mod connection;
+        mod error;
+        mod handlers;
+        mod headers;
+        mod listener;
+        mod pagination;
+        mod progress;
+        mod query;
+        mod range;
+        mod reply;
+        mod route;
+        mod service;
+        mod settings;
+        mod socket;
+
+        pub use listener::serve;
+        pub use settings::Settings;
+    }
+}
