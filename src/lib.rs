@@ -61,3 +61,11 @@ pub mod ports {
     pub use tag_index::*;
     pub use upload_sessions::*;
 }
+
+pub mod adapters {
+    //! Technology: what the ports are made of, and who calls the use cases.
+
+    pub mod clock;
+    pub mod locks;
+    pub mod storage;
+}
