@@ -63,30 +63,10 @@ pub mod ports {
 }
 
 pub mod adapters {
-    //! The technology on either side of the domain.
+    //! Technology: what the ports are made of, and who calls the use cases.
 
-    pub mod http {
-        //! Inbound: the distribution API over HTTP/1.1 and HTTP/2.
-
-        mod admission;
-        mod body;
-        mod conditions;
-        mod connection;
-        mod error;
-        mod handlers;
-        mod headers;
-        mod listener;
-        mod pagination;
-        mod progress;
-        mod query;
-        mod range;
-        mod reply;
-        mod route;
-        mod service;
-        mod settings;
-        mod socket;
-
-        pub use listener::serve;
-        pub use settings::Settings;
-    }
+    pub mod clock;
+    pub mod http;
+    pub mod locks;
+    pub mod storage;
 }

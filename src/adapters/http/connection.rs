@@ -93,10 +93,12 @@ impl Connection {
         let mut state = self.state();
         if state.active == 0 {
             let quiet = now.saturating_duration_since(state.quiet_since);
-            return match state.greeted {
-                false => (quiet >= settings.header_timeout).then_some(Fault::Silent),
-                true => (quiet >= settings.idle_timeout).then_some(Fault::Idle),
+            let (patience, fault) = if state.greeted {
+                (settings.idle_timeout, Fault::Idle)
+            } else {
+                (settings.header_timeout, Fault::Silent)
             };
+            return (quiet >= patience).then_some(fault);
         }
         let mut stalled = false;
         state.transfers.retain(|transfer| {

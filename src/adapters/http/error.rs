@@ -151,7 +151,6 @@ impl HttpError {
             R::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Some("MANIFEST_UNKNOWN")),
             R::NameInvalid(_) => (StatusCode::BAD_REQUEST, Some("NAME_INVALID")),
             R::NameUnknown => (StatusCode::NOT_FOUND, Some("NAME_UNKNOWN")),
-            R::SizeInvalid(_) => (StatusCode::BAD_REQUEST, Some("SIZE_INVALID")),
             R::Denied => (StatusCode::FORBIDDEN, Some("DENIED")),
             R::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED")),
             R::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS")),
@@ -161,7 +160,7 @@ impl HttpError {
             R::BodyBroken(error) if error.kind() == io::ErrorKind::TimedOut => {
                 (StatusCode::REQUEST_TIMEOUT, None)
             }
-            R::BodyBroken(_) => (StatusCode::BAD_REQUEST, Some("SIZE_INVALID")),
+            R::SizeInvalid(_) | R::BodyBroken(_) => (StatusCode::BAD_REQUEST, Some("SIZE_INVALID")),
             R::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE")),
         }
     }

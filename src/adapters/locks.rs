@@ -1,0 +1,8 @@
+//! Outbound: locks by name, within one process and between processes.
+
+mod files;
+mod keyed;
+mod memory;
+
+pub use files::FileLocks;
+pub use memory::MemoryLocks;

@@ -1,0 +1,397 @@
+//! The tree as files: what OpenDAL's fs service cannot promise, or only slowly.
+//!
+//! Measured against that service (docs/decisions/0002-storage.md): it syncs
+//! every file but never a directory, its exclusive create is not exclusive, its
+//! listings are 85 times slower and a small read 50 times. So only the plain
+//! removal of an object goes through it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::layout::{self, CONDEMNED, DYING};
+use super::tree::Tree;
+use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
+use crate::ports::{BlobReader, StoreError};
+
+mod durable;
+mod listing;
+mod reader;
+mod system;
+mod uploads;
+
+pub(super) use durable::Durable;
+
+/// How often a directory may vanish between its making and its use. Removers
+/// take empty directories away at any moment; each round they must win again.
+const ROUNDS: usize = 100;
+
+/// Files below a root directory.
+#[derive(Clone)]
+pub(super) struct Files {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    root: PathBuf,
+    operator: opendal::Operator,
+    durable: Durable,
+    chunk: usize,
+    boot: String,
+}
+
+impl Files {
+    /// The tree below `root`, which must exist. Transfers read `chunk` bytes at
+    /// a time.
+    pub(super) fn open(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
+        let text = root.to_string_lossy();
+        let service = opendal::services::Fs::default().root(&text);
+        let operator = opendal::Operator::new(service)
+            .map_err(|source| unavailable("opening the root directory", source))?;
+        for dir in [layout::TMP, layout::REPOSITORIES, layout::BLOBS] {
+            fs::create_dir_all(root.join(dir))
+                .map_err(|source| unavailable(&format!("creating {text}/{dir}"), source))?;
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                root: root.to_owned(),
+                operator,
+                durable,
+                chunk: chunk.max(4096),
+                boot: system::boot_id(),
+            }),
+        })
+    }
+
+    /// Runs file operations off the async threads.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.inner);
+        tokio::task::spawn_blocking(move || work(&inner))
+            .await
+            .map_err(io::Error::other)
+            .and_then(|result| result)
+            .map_err(|source| unavailable(what, source))
+    }
+}
+
+fn unavailable(
+    what: &str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::Unavailable {
+        what: what.to_owned(),
+        source: source.into(),
+    }
+}
+
+/// Absence as `None`: the file is not there, or something on the way to it is
+/// not a directory.
+fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+fn sight(metadata: &fs::Metadata) -> Sight {
+    // A file system without times makes everything young, never old.
+    let modified = metadata.modified().ok().map_or(i64::MAX, |modified| {
+        match modified.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+        }
+    });
+    Sight {
+        size: metadata.len(),
+        modified: Timestamp::from_millis(modified),
+    }
+}
+
+fn read_all(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let Some(mut file) = present(File::open(path))? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
+}
+
+impl Inner {
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
+    /// Does `work`, which needs `dir`: makes it and tries again as long as
+    /// somebody removes it in between.
+    fn with_dir<T>(&self, dir: &Path, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        for _ in 0..ROUNDS {
+            match work() {
+                Err(e) if e.kind() == ErrorKind::NotFound => match fs::create_dir_all(dir) {
+                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+                    Ok(()) | Err(_) => {}
+                },
+                done => return done,
+            }
+        }
+        work()
+    }
+
+    /// A file under a temporary name, which goes with it unless it gets another.
+    fn temporary(&self, bytes: &[u8], sync: bool) -> io::Result<Temporary> {
+        let name = uuid::Uuid::new_v4().simple().to_string();
+        let path = self.at(layout::TMP).join(name);
+        let mut file = self.with_dir(&self.at(layout::TMP), || {
+            OpenOptions::new().write(true).create_new(true).open(&path)
+        })?;
+        let temporary = Temporary { path, named: false };
+        file.write_all(bytes)?;
+        if sync {
+            self.durable.content(&file)?;
+        } else {
+            self.durable.record(&file)?;
+        }
+        Ok(temporary)
+    }
+
+    fn replace(&self, path: &Path, mut temporary: Temporary) -> io::Result<()> {
+        let dir = path.parent().unwrap_or(&self.root);
+        self.with_dir(dir, || fs::rename(&temporary.path, path))?;
+        temporary.named = true;
+        self.durable.named(&self.root, path)
+    }
+
+    /// Removes directories that are empty, upwards from `dir`, but none of the
+    /// fixed ones.
+    fn prune(&self, dir: &Path) -> io::Result<()> {
+        let fixed = [layout::REPOSITORIES, layout::BLOBS, layout::TMP].map(|dir| self.at(dir));
+        let mut dir = dir;
+        while !fixed.iter().any(|fixed| fixed.starts_with(dir)) {
+            match fs::remove_dir(dir) {
+                Ok(()) => {}
+                Err(e) if e.kind() == ErrorKind::NotFound => {}
+                Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => break,
+                Err(e) => return Err(e),
+            }
+            match dir.parent() {
+                Some(parent) if parent.starts_with(&self.root) => dir = parent,
+                _ => break,
+            }
+        }
+        self.durable.removed(dir)
+    }
+
+    fn unlink(&self, path: &Path) -> io::Result<()> {
+        present(fs::remove_file(path))?;
+        path.parent().map_or(Ok(()), |dir| self.prune(dir))
+    }
+
+    fn condemned(&self, dir: &str) -> io::Result<Option<String>> {
+        let id = read_all(&self.at(dir).join(CONDEMNED))?;
+        Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
+    }
+}
+
+/// A file that is removed on drop unless it got a name.
+struct Temporary {
+    path: PathBuf,
+    named: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.named {
+            // Left behind, it is swept later.
+            drop(fs::remove_file(&self.path));
+        }
+    }
+}
+
+#[async_trait]
+impl Tree for Files {
+    async fn read(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| read_all(&files.at(&file)))
+            .await
+            .map(|bytes| bytes.map(Bytes::from))
+    }
+
+    async fn write(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let temporary = files.temporary(&bytes, false)?;
+            files.replace(&files.at(&file), temporary)
+        })
+        .await
+    }
+
+    async fn write_synced(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let temporary = files.temporary(&bytes, true)?;
+            files.replace(&files.at(&file), temporary)
+        })
+        .await
+    }
+
+    async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            Ok(present(fs::metadata(files.at(&file)))?.map(|it| sight(&it)))
+        })
+        .await
+    }
+
+    async fn touch(&self, path: &str) -> Result<bool, StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            Ok(present(system::touch(&files.at(&file)))?.is_some())
+        })
+        .await
+    }
+
+    async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
+        let (at, name) = (dir.to_owned(), name.to_owned());
+        self.blocking(dir, move |files| {
+            let condemned = files.condemned(&at)?;
+            let dir = files.at(&at);
+            let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
+            let thing = present(fs::metadata(dir.join(name)))?;
+            Ok(Look {
+                mark: match (dying, condemned) {
+                    (true, _) => Mark::Dying,
+                    (false, Some(id)) => Mark::Condemned(id),
+                    (false, None) => Mark::None,
+                },
+                thing: thing.map(|it| sight(&it)),
+            })
+        })
+        .await
+    }
+
+    async fn condemn(&self, dir: &str, id: &str) -> Result<Option<String>, StoreError> {
+        let (at, id) = (dir.to_owned(), id.to_owned());
+        self.blocking(dir, move |files| {
+            let temporary = files.temporary(id.as_bytes(), false)?;
+            // A hard link is the exclusive create that also shows whole content.
+            match fs::hard_link(&temporary.path, files.at(&at).join(CONDEMNED)) {
+                Ok(()) => Ok(Some(id)),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => files.condemned(&at),
+                Err(e) => present(Err(e)),
+            }
+        })
+        .await
+    }
+
+    async fn doom(&self, dir: &str, id: &str) -> Result<bool, StoreError> {
+        let (at, id) = (dir.to_owned(), id.to_owned());
+        self.blocking(dir, move |files| {
+            let dir = files.at(&at);
+            let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
+            if dying || files.condemned(&at)? != Some(id) {
+                return Ok(false);
+            }
+            Ok(present(fs::rename(dir.join(CONDEMNED), dir.join(DYING)))?.is_some())
+        })
+        .await
+    }
+
+    async fn pardon(&self, dir: &str) -> Result<(), StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| {
+            let dir = files.at(&at);
+            files.unlink(&dir.join(CONDEMNED))?;
+            files.unlink(&dir.join(DYING))
+        })
+        .await
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), StoreError> {
+        self.inner
+            .operator
+            .delete(path)
+            .await
+            .map_err(|source| unavailable(path, source))?;
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let path = files.at(&file);
+            path.parent().map_or(Ok(()), |dir| files.prune(dir))
+        })
+        .await
+    }
+
+    async fn remove_all(&self, dir: &str) -> Result<(), StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| {
+            let dir = files.at(&at);
+            present(fs::remove_dir_all(&dir))?;
+            files.prune(&dir)
+        })
+        .await
+    }
+
+    async fn children(
+        &self,
+        dir: &str,
+        leaf: &str,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError> {
+        let (at, leaf, page) = (dir.to_owned(), leaf.to_owned(), page.clone());
+        self.blocking(dir, move |files| {
+            listing::children(&files.at(&at), &leaf, &page)
+        })
+        .await
+    }
+
+    async fn walk(&self, root: &str, marker: &str) -> Result<Vec<String>, StoreError> {
+        let (at, marker) = (root.to_owned(), marker.to_owned());
+        self.blocking(root, move |files| listing::walk(&files.at(&at), &marker))
+            .await
+    }
+
+    async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| {
+            Ok(match present(fs::read_dir(files.at(&at)))? {
+                Some(mut entries) => entries.next().transpose()?.is_some(),
+                None => false,
+            })
+        })
+        .await
+    }
+
+    async fn open(&self, path: &str) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let Some(file) = present(File::open(files.at(&file)))? else {
+                return Ok(None);
+            };
+            let reader = reader::FileReader::new(file, files.chunk)?;
+            Ok(Some(Box::new(reader) as Box<dyn BlobReader>))
+        })
+        .await
+    }
+
+    async fn persist(&self) -> Result<(), StoreError> {
+        self.inner.durable.persist().await
+    }
+
+    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
+        self.blocking(layout::TMP, move |files| {
+            listing::sweep(&files.at(layout::TMP), before)
+        })
+        .await
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Calls that only some systems have, each with a portable twin.
+//!
+//! The twin is compiled on other systems, and here with the feature `portable`,
+//! so that it is tested too.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+
+/// Sets the file's modification time to now, by the file system's own clock.
+/// Creates nothing.
+pub(super) fn touch(path: &Path) -> io::Result<()> {
+    let follow = UtimensatFlags::FollowSymlink;
+    let dir = nix::fcntl::AT_FDCWD;
+    Ok(utimensat(
+        dir,
+        path,
+        &TimeSpec::UTIME_OMIT,
+        &TimeSpec::UTIME_NOW,
+        follow,
+    )?)
+}
+
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+mod native {
+    use super::{File, io};
+
+    /// Whether [`syncfs`] does anything.
+    pub(in super::super) const HAS_SYNCFS: bool = true;
+
+    /// Makes everything in the file system of `dir` durable.
+    pub(in super::super) fn syncfs(dir: &File) -> io::Result<()> {
+        Ok(nix::unistd::syncfs(dir)?)
+    }
+
+    /// Changes with each boot: what was not synced under another one is lost.
+    pub(in super::super) fn boot_id() -> String {
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map_or_else(
+            |_| uuid::Uuid::new_v4().to_string(),
+            |id| id.trim().to_owned(),
+        )
+    }
+}
+
+#[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
+mod native {
+    use super::{File, io};
+
+    pub(in super::super) const HAS_SYNCFS: bool = false;
+
+    pub(in super::super) fn syncfs(_: &File) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Without a way to tell boots apart, every start counts as one.
+    pub(in super::super) fn boot_id() -> String {
+        uuid::Uuid::new_v4().to_string()
+    }
+}
+
+pub(super) use native::{HAS_SYNCFS, boot_id, syncfs};
+
+/// Asks the system to write everything out. It may return before that is done:
+/// it is for leftovers of dead processes, not for promises.
+pub(super) fn sync_everything() {
+    nix::unistd::sync();
+}

@@ -1,0 +1,155 @@
+//! Every path in the store.
+//!
+//! ```text
+//! docker/registry/v2/                                CNCF Distribution's layout, both ways
+//!   blobs/<alg>/<hex[0..2]>/<hex>/
+//!     data                                           content: layers, configs, manifests
+//!     _condemned, _dying                             the collector's marks           (ours)
+//!   repositories/<name>/
+//!     _layers/<alg>/<hex>/
+//!       link                                         the repository may read the blob
+//!       _condemned, _dying                                                           (ours)
+//!     _manifests/revisions/<alg>/<hex>/
+//!       link                                         the repository holds the manifest
+//!       _meta                                        media type, size, push          (ours)
+//!       _condemned, _dying                                                           (ours)
+//!     _manifests/tags/<tag>/
+//!       current/link                                 where the tag points
+//!       index/<alg>/<hex>/link                       where it has pointed
+//!     _uploads/<uuid>/
+//!       data, startedat                              the bytes so far; since when
+//!       _session, _pieces/<n>                        offset and hash; pieces         (ours)
+//!     _referrers/<alg>/<hex>/<alg>-<hex>             a referrer, by its subject      (ours)
+//!     _deleted/<millis>-<alg>-<hex>-<random>         what was deleted                (ours)
+//! _registry/
+//!   format                                           which layout this is            (ours)
+//!   locks                                            byte ranges locked by processes (ours)
+//!   tmp/<random>                                     writes that are not done yet    (ours)
+//! ```
+//!
+//! What is ours, Distribution does not visit: it looks for files called `data`
+//! and `link` in places it knows, and nothing of ours has these names or lies
+//! directly in `_manifests/tags` (storage.md section 1, tried with 2.8 and 3.1).
+
+use crate::domain::model::{Algorithm, Digest, RepositoryName, Tag, Thing, UploadId};
+
+/// Below which all repositories lie.
+pub(super) const REPOSITORIES: &str = "docker/registry/v2/repositories";
+
+/// Below which all content lies.
+pub(super) const BLOBS: &str = "docker/registry/v2/blobs";
+
+/// Which directory makes a directory a repository.
+pub(super) const MANIFESTS: &str = "_manifests";
+
+/// Which directory holds a repository's upload sessions.
+pub(super) const UPLOADS: &str = "_uploads";
+
+/// Names which layout the store has.
+pub(super) const FORMAT: &str = "_registry/format";
+
+/// The file whose byte ranges processes lock.
+pub(super) const LOCKS: &str = "_registry/locks";
+
+/// Where files are written before they get their name.
+pub(super) const TMP: &str = "_registry/tmp";
+
+/// The collector's marks beside a thing.
+pub(super) const CONDEMNED: &str = "_condemned";
+pub(super) const DYING: &str = "_dying";
+
+pub(super) fn blob_dir(digest: &Digest) -> String {
+    let (algorithm, hex) = (digest.algorithm(), digest.hex());
+    format!("{BLOBS}/{algorithm}/{}/{hex}", &hex[..2])
+}
+
+pub(super) fn blob(digest: &Digest) -> String {
+    format!("{}/data", blob_dir(digest))
+}
+
+pub(super) fn layer_link_dir(repository: &RepositoryName, digest: &Digest) -> String {
+    let (algorithm, hex) = (digest.algorithm(), digest.hex());
+    format!("{REPOSITORIES}/{repository}/_layers/{algorithm}/{hex}")
+}
+
+pub(super) fn layer_link(repository: &RepositoryName, digest: &Digest) -> String {
+    format!("{}/link", layer_link_dir(repository, digest))
+}
+
+pub(super) fn manifests(repository: &RepositoryName) -> String {
+    format!("{REPOSITORIES}/{repository}/{MANIFESTS}")
+}
+
+pub(super) fn revisions(repository: &RepositoryName, algorithm: Algorithm) -> String {
+    format!("{REPOSITORIES}/{repository}/{MANIFESTS}/revisions/{algorithm}")
+}
+
+pub(super) fn revision_dir(repository: &RepositoryName, digest: &Digest) -> String {
+    format!(
+        "{}/{}",
+        revisions(repository, digest.algorithm()),
+        digest.hex()
+    )
+}
+
+pub(super) fn revision_link(repository: &RepositoryName, digest: &Digest) -> String {
+    format!("{}/link", revision_dir(repository, digest))
+}
+
+pub(super) fn revision_meta(repository: &RepositoryName, digest: &Digest) -> String {
+    format!("{}/_meta", revision_dir(repository, digest))
+}
+
+pub(super) fn tags(repository: &RepositoryName) -> String {
+    format!("{REPOSITORIES}/{repository}/{MANIFESTS}/tags")
+}
+
+pub(super) fn tag_dir(repository: &RepositoryName, tag: &Tag) -> String {
+    format!("{}/{tag}", tags(repository))
+}
+
+/// Below a tag's directory: where it points.
+pub(super) const TAG_CURRENT: &str = "current/link";
+
+pub(super) fn tag_current(repository: &RepositoryName, tag: &Tag) -> String {
+    format!("{}/{TAG_CURRENT}", tag_dir(repository, tag))
+}
+
+pub(super) fn tag_index(repository: &RepositoryName, tag: &Tag, digest: &Digest) -> String {
+    let (algorithm, hex) = (digest.algorithm(), digest.hex());
+    format!("{}/index/{algorithm}/{hex}/link", tag_dir(repository, tag))
+}
+
+pub(super) fn uploads(repository: &RepositoryName) -> String {
+    format!("{REPOSITORIES}/{repository}/{UPLOADS}")
+}
+
+pub(super) fn upload_dir(repository: &RepositoryName, id: &UploadId) -> String {
+    format!("{}/{id}", uploads(repository))
+}
+
+pub(super) fn referrers(repository: &RepositoryName, subject: &Digest) -> String {
+    let (algorithm, hex) = (subject.algorithm(), subject.hex());
+    format!("{REPOSITORIES}/{repository}/_referrers/{algorithm}/{hex}")
+}
+
+pub(super) fn referrer(repository: &RepositoryName, subject: &Digest, digest: &Digest) -> String {
+    let (algorithm, hex) = (digest.algorithm(), digest.hex());
+    format!("{}/{algorithm}-{hex}", referrers(repository, subject))
+}
+
+pub(super) fn deletions(repository: &RepositoryName) -> String {
+    format!("{REPOSITORIES}/{repository}/_deleted")
+}
+
+/// The directory of a thing, where its marks lie, and the thing's name in it.
+pub(super) fn thing(thing: &Thing) -> (String, &'static str) {
+    match thing {
+        Thing::Data(digest) => (blob_dir(digest), "data"),
+        Thing::Link(repository, digest) => (layer_link_dir(repository, digest), "link"),
+        Thing::Revision(repository, digest) => (revision_dir(repository, digest), "link"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Layer links, marks and content: the ports that the collector's protocol is about.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::{Store, layout};
+use crate::domain::model::{Digest, Look, RepositoryName, Thing};
+use crate::ports::{BlobLinks, BlobReader, BlobStore, Durability, Marks, StoreError};
+
+#[async_trait]
+impl BlobStore for Store {
+    async fn look(&self, digest: &Digest) -> Result<Look, StoreError> {
+        self.tree.look(&layout::blob_dir(digest), "data").await
+    }
+
+    async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
+        self.tree.open(&layout::blob(digest)).await
+    }
+}
+
+#[async_trait]
+impl BlobLinks for Store {
+    async fn add(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {
+        let path = layout::layer_link(repository, digest);
+        if self.tree.touch(&path).await? {
+            return Ok(());
+        }
+        self.tree.write(&path, link_to(digest)).await
+    }
+
+    async fn refresh(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        self.tree
+            .touch(&layout::layer_link(repository, digest))
+            .await
+    }
+
+    async fn look(&self, repository: &RepositoryName, digest: &Digest) -> Result<Look, StoreError> {
+        let dir = layout::layer_link_dir(repository, digest);
+        self.tree.look(&dir, "link").await
+    }
+
+    async fn exists(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        let path = layout::layer_link(repository, digest);
+        Ok(self.tree.stat(&path).await?.is_some())
+    }
+
+    async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {
+        self.tree
+            .remove(&layout::layer_link(repository, digest))
+            .await
+    }
+}
+
+#[async_trait]
+impl Marks for Store {
+    async fn condemn(&self, thing: &Thing) -> Result<Option<String>, StoreError> {
+        let (dir, _) = layout::thing(thing);
+        let id = uuid::Uuid::new_v4().to_string();
+        self.tree.condemn(&dir, &id).await
+    }
+
+    async fn doom(&self, thing: &Thing, id: &str) -> Result<bool, StoreError> {
+        self.tree.doom(&layout::thing(thing).0, id).await
+    }
+
+    async fn pardon(&self, thing: &Thing) -> Result<(), StoreError> {
+        self.tree.pardon(&layout::thing(thing).0).await
+    }
+}
+
+#[async_trait]
+impl Durability for Store {
+    async fn persist(&self) -> Result<(), StoreError> {
+        self.tree.persist().await
+    }
+}
+
+/// What a link file holds: the bare digest, no newline.
+pub(super) fn link_to(digest: &Digest) -> Bytes {
+    Bytes::from(digest.to_string())
+}
+
+/// Where a link points; `None` for the empty and broken ones that crashes and
+/// other registries leave. Some of those end in a newline, so blanks go.
+pub(super) fn target_of(link: &[u8]) -> Option<Digest> {
+    std::str::from_utf8(link).ok()?.trim().parse().ok()
+}

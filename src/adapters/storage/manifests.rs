@@ -1,0 +1,223 @@
+//! Manifests: content, revision link, and what we know besides.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::links::link_to;
+use super::records::{self, Moment, VERSION};
+use super::{Store, layout};
+use crate::domain::model::{Algorithm, Digest, Listing, Look, MediaType, Page, RepositoryName};
+use crate::ports::{ManifestInfo, ManifestStore, NewManifest, StoreError, StoredManifest};
+
+/// `_meta`, beside a revision's link.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Meta {
+    version: u32,
+    state: State,
+    media_type: MediaType,
+    size: u64,
+    pushed_at: Moment,
+    /// Absent for an anonymous push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pushed_by: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// Claimed, but nobody was told that it is there.
+    Pending,
+    /// Acknowledged.
+    Final,
+}
+
+/// What a revision's directory says.
+enum Revision {
+    /// Nothing, or something that nobody was ever promised.
+    Unknown,
+    /// A manifest of ours.
+    Ours(Meta),
+    /// A manifest that another registry stored: it has no `_meta`.
+    Foreign,
+}
+
+impl Store {
+    /// The link first: without it a `_meta` means nothing.
+    async fn revision(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Revision, StoreError> {
+        let link = layout::revision_link(repository, digest);
+        if self.tree.stat(&link).await?.is_none() {
+            return Ok(Revision::Unknown);
+        }
+        let path = layout::revision_meta(repository, digest);
+        let Some(bytes) = self.tree.read(&path).await? else {
+            return Ok(Revision::Foreign);
+        };
+        Ok(match records::decode::<Meta>(&bytes) {
+            Ok(meta) if meta.state == State::Final => Revision::Ours(meta),
+            // Pending, or torn by a power cut before anybody was answered.
+            Ok(_) | Err(_) => Revision::Unknown,
+        })
+    }
+
+    async fn info(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<ManifestInfo>, StoreError> {
+        Ok(match self.revision(repository, digest).await? {
+            Revision::Unknown => None,
+            Revision::Ours(meta) => Some(ManifestInfo {
+                media_type: Some(meta.media_type),
+                size: meta.size,
+                pushed_at: Some(meta.pushed_at.0),
+            }),
+            Revision::Foreign => {
+                let content = self.tree.stat(&layout::blob(digest)).await?;
+                content.map(|content| ManifestInfo {
+                    media_type: None,
+                    size: content.size,
+                    pushed_at: None,
+                })
+            }
+        })
+    }
+
+    async fn write_meta(
+        &self,
+        repository: &RepositoryName,
+        manifest: &NewManifest,
+        state: State,
+    ) -> Result<(), StoreError> {
+        let meta = Meta {
+            version: VERSION,
+            state,
+            media_type: manifest.media_type.clone(),
+            size: manifest.bytes.len() as u64,
+            pushed_at: Moment(manifest.pushed_at),
+            pushed_by: manifest.pushed_by.clone(),
+        };
+        let path = layout::revision_meta(repository, &manifest.digest);
+        self.tree.write(&path, records::encode(&path, &meta)?).await
+    }
+}
+
+#[async_trait]
+impl ManifestStore for Store {
+    async fn get(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, StoreError> {
+        let Some(info) = self.info(repository, digest).await? else {
+            return Ok(None);
+        };
+        let bytes = self.tree.read(&layout::blob(digest)).await?;
+        Ok(bytes.map(|bytes| StoredManifest { info, bytes }))
+    }
+
+    async fn stat(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<ManifestInfo>, StoreError> {
+        self.info(repository, digest).await
+    }
+
+    async fn claim(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<Bytes>, StoreError> {
+        let link = layout::revision_link(repository, digest);
+        if self.tree.stat(&link).await?.is_none() {
+            return Ok(None);
+        }
+        self.tree.read(&layout::blob(digest)).await
+    }
+
+    async fn look(&self, repository: &RepositoryName, digest: &Digest) -> Result<Look, StoreError> {
+        let dir = layout::revision_dir(repository, digest);
+        let look = self.tree.look(&dir, "link").await?;
+        let settled = match self.revision(repository, digest).await? {
+            Revision::Ours(_) | Revision::Foreign => look.thing,
+            Revision::Unknown => None,
+        };
+        Ok(Look {
+            mark: look.mark,
+            thing: settled,
+        })
+    }
+
+    async fn put_pending(
+        &self,
+        repository: &RepositoryName,
+        manifest: &NewManifest,
+    ) -> Result<(), StoreError> {
+        self.put_content(&manifest.digest, &manifest.bytes).await?;
+        match self.revision(repository, &manifest.digest).await? {
+            Revision::Ours(_) | Revision::Foreign => Ok(()),
+            Revision::Unknown => {
+                self.write_meta(repository, manifest, State::Pending)
+                    .await?;
+                let link = layout::revision_link(repository, &manifest.digest);
+                self.tree.write(&link, link_to(&manifest.digest)).await
+            }
+        }
+    }
+
+    async fn put_content(&self, digest: &Digest, bytes: &Bytes) -> Result<(), StoreError> {
+        let path = layout::blob(digest);
+        let stored = self.tree.stat(&path).await?;
+        if stored.is_some_and(|stored| stored.size == bytes.len() as u64) {
+            return Ok(());
+        }
+        self.tree.write_synced(&path, bytes.clone()).await
+    }
+
+    async fn settle(
+        &self,
+        repository: &RepositoryName,
+        manifest: &NewManifest,
+    ) -> Result<(), StoreError> {
+        match self.revision(repository, &manifest.digest).await? {
+            Revision::Ours(_) => Ok(()),
+            // One of another registry's becomes ours: its type is known now.
+            Revision::Unknown | Revision::Foreign => {
+                self.write_meta(repository, manifest, State::Final).await
+            }
+        }
+    }
+
+    async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {
+        // The link first: without it, whatever else is left means nothing.
+        self.tree
+            .remove(&layout::revision_link(repository, digest))
+            .await?;
+        self.tree
+            .remove(&layout::revision_meta(repository, digest))
+            .await
+    }
+
+    async fn list(
+        &self,
+        repository: &RepositoryName,
+        page: &Page<Digest>,
+    ) -> Result<Listing<Digest>, StoreError> {
+        let mut all = Vec::new();
+        for algorithm in Algorithm::ALL {
+            let dir = layout::revisions(repository, algorithm);
+            let names = self.tree.children(&dir, "link", &Page::all()).await?;
+            let digests = names.items.into_iter();
+            all.extend(digests.filter_map(|hex| format!("{algorithm}:{hex}").parse().ok()));
+        }
+        Ok(Listing::cut(all, page))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Referrers: one record each, below their subject.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::records::{self, VERSION};
+use super::{Store, layout};
+use crate::domain::model::{Descriptor, Digest, Page, RepositoryName};
+use crate::ports::{ReferrerIndex, StoreError};
+
+#[derive(Serialize, Deserialize)]
+struct Referrer {
+    version: u32,
+    descriptor: Descriptor,
+}
+
+#[async_trait]
+impl ReferrerIndex for Store {
+    async fn add(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        referrer: &Descriptor,
+    ) -> Result<(), StoreError> {
+        let path = layout::referrer(repository, subject, &referrer.digest);
+        // Pushed again, it stays as it is, with whatever a newer version of
+        // this program wrote into it.
+        if let Some(bytes) = self.tree.read(&path).await?
+            && let Ok(standing) = records::decode::<Referrer>(&bytes)
+            && standing.descriptor == *referrer
+        {
+            return Ok(());
+        }
+        let record = Referrer {
+            version: VERSION,
+            descriptor: referrer.clone(),
+        };
+        self.tree
+            .write(&path, records::encode(&path, &record)?)
+            .await
+    }
+
+    async fn remove(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        referrer: &Digest,
+    ) -> Result<(), StoreError> {
+        self.tree
+            .remove(&layout::referrer(repository, subject, referrer))
+            .await
+    }
+
+    async fn list(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+    ) -> Result<Vec<Descriptor>, StoreError> {
+        let dir = layout::referrers(repository, subject);
+        let mut referrers = Vec::new();
+        for name in self.tree.children(&dir, "", &Page::all()).await?.items {
+            let Some(bytes) = self.tree.read(&format!("{dir}/{name}")).await? else {
+                continue; // deleted while it was listed
+            };
+            // A torn record belongs to a push that nobody was answered for.
+            if let Ok(record) = records::decode::<Referrer>(&bytes) {
+                referrers.push(record.descriptor);
+            }
+        }
+        referrers.sort_by(|a, b| a.digest.cmp(&b.digest));
+        Ok(referrers)
+    }
+}

@@ -1,0 +1,76 @@
+//! What a storage service must be able to do; the ports are written over it once.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::domain::model::{Listing, Look, Page, Sight, Timestamp};
+use crate::ports::{BlobReader, StoreError};
+
+/// Small objects under paths, each replaced as a whole.
+///
+/// Paths are relative, made by `layout` out of parsed names only. What is not
+/// there is `None`; directories are not things, and come and go by themselves.
+#[async_trait]
+pub(super) trait Tree: Send + Sync {
+    /// The whole object. For records and links, not for content.
+    async fn read(&self, path: &str) -> Result<Option<Bytes>, StoreError>;
+
+    /// Puts the object in place of whatever is there, all at once. It survives
+    /// a power cut only after [`Tree::persist`].
+    async fn write(&self, path: &str, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// As [`Tree::write`], but the bytes are durable before they have the name:
+    /// for what must never be found empty under it.
+    async fn write_synced(&self, path: &str, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// The object's size and time.
+    async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError>;
+
+    /// Sets the object's time to now; false, and nothing made, where there is none.
+    async fn touch(&self, path: &str) -> Result<bool, StoreError>;
+
+    /// The marks in `dir`, and after them the object called `name` in it.
+    async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError>;
+
+    /// Writes `_condemned` with `id` into `dir`, or leaves the one that is
+    /// there; answers the id that stands. `None` where there is no `dir`.
+    async fn condemn(&self, dir: &str, id: &str) -> Result<Option<String>, StoreError>;
+
+    /// Turns `_condemned` into `_dying` if it carries `id` and nothing is dying.
+    async fn doom(&self, dir: &str, id: &str) -> Result<bool, StoreError>;
+
+    /// Removes `_condemned`, then `_dying`.
+    async fn pardon(&self, dir: &str) -> Result<(), StoreError>;
+
+    /// Removes the object, and directories that it leaves empty.
+    async fn remove(&self, path: &str) -> Result<(), StoreError>;
+
+    /// Removes everything below `dir`. Only for directories of one owner: what
+    /// somebody writes into it meanwhile may go as well (lessons.md, 8).
+    async fn remove_all(&self, dir: &str) -> Result<(), StoreError>;
+
+    /// The names in `dir` below which `leaf` exists (`""`: the name itself),
+    /// in byte order.
+    async fn children(
+        &self,
+        dir: &str,
+        leaf: &str,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError>;
+
+    /// The directories below `root`, as paths relative to it, that contain one
+    /// called `marker`. Names with a leading `_` are not entered.
+    async fn walk(&self, root: &str, marker: &str) -> Result<Vec<String>, StoreError>;
+
+    /// Whether anything is below `dir`.
+    async fn has_any(&self, dir: &str) -> Result<bool, StoreError>;
+
+    /// Opens content.
+    async fn open(&self, path: &str) -> Result<Option<Box<dyn BlobReader>>, StoreError>;
+
+    /// Returns when everything written before the call survives a power cut.
+    async fn persist(&self) -> Result<(), StoreError>;
+
+    /// Removes temporary objects older than `before`; how many.
+    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError>;
+}
