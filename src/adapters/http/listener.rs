@@ -204,6 +204,3 @@ fn builder() -> Builder<TokioExecutor> {
         .max_send_buf_size(1024 * 1024);
     builder
 }
-
-#[cfg(test)]
-mod tests;

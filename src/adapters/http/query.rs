@@ -44,3 +44,6 @@ fn decode(text: &str) -> Result<String, HttpError> {
         Err(_) => Err(Cause::Malformed("the query is not UTF-8".to_owned()).into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

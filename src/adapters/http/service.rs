@@ -205,6 +205,3 @@ fn log_error(error: &HttpError, id: &str, method: &Method, path: &str) {
         tracing::debug!(request_id = %id, %method, path, error = chain, "request refused");
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,1 +1,356 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::domain::model::{AccessRequest, Action};
+
+const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
+
+fn parse(request: &str) -> Result<Route, String> {
+    let (method, uri) = request.split_once(' ').unwrap();
+    let uri = uri
+        .replace("{d}", &format!("sha256:{HEX}"))
+        .replace("{id}", ID);
+    let (path, query) = uri
+        .split_once('?')
+        .map_or((&*uri, None), |(p, q)| (p, Some(q)));
+    let method: Method = method.parse().unwrap();
+    Route::parse(&method, path, query).map_err(|error| {
+        let response = error.into_response("id");
+        response.status().as_u16().to_string()
+    })
+}
+
+fn name(text: &str) -> RepositoryName {
+    text.parse().unwrap()
+}
+
+fn digest() -> Digest {
+    format!("sha256:{HEX}").parse().unwrap()
+}
+
+fn by_digest() -> Reference {
+    Reference::Digest(digest())
+}
+
+fn tag(text: &str) -> Tag {
+    text.parse().unwrap()
+}
+
+fn id() -> UploadId {
+    ID.parse().unwrap()
+}
+
+/// spec.md, "Endpoints"
+#[test]
+fn every_endpoint_has_a_route() {
+    let a = || name("a/b");
+    let latest = || Reference::Tag(tag("latest"));
+    let table = [
+        ("GET /v2/", Route::Version),
+        ("HEAD /v2", Route::Version),
+        ("GET /v2/a/b/blobs/{d}", Route::GetBlob(a(), digest())),
+        ("HEAD /v2/a/b/blobs/{d}", Route::StatBlob(a(), digest())),
+        ("DELETE /v2/a/b/blobs/{d}", Route::DeleteBlob(a(), digest())),
+        (
+            "GET /v2/a/b/manifests/latest",
+            Route::GetManifest(a(), latest()),
+        ),
+        (
+            "HEAD /v2/a/b/manifests/{d}",
+            Route::StatManifest(a(), by_digest()),
+        ),
+        (
+            "DELETE /v2/a/b/manifests/latest",
+            Route::DeleteManifest(a(), latest()),
+        ),
+        (
+            "PUT /v2/a/b/manifests/latest",
+            Route::PutManifest(a(), latest(), vec![]),
+        ),
+        (
+            "PUT /v2/a/b/manifests/{d}?tag=x&tag=y&tag=x",
+            Route::PutManifest(a(), by_digest(), vec![tag("x"), tag("y")]),
+        ),
+        (
+            "POST /v2/a/b/blobs/uploads/",
+            Route::StartUpload(a(), Algorithm::Sha256),
+        ),
+        (
+            "POST /v2/a/b/blobs/uploads",
+            Route::StartUpload(a(), Algorithm::Sha256),
+        ),
+        (
+            "POST /v2/a/b/blobs/uploads/?digest-algorithm=sha512",
+            Route::StartUpload(a(), Algorithm::Sha512),
+        ),
+        (
+            "POST /v2/a/b/blobs/uploads/?digest={d}",
+            Route::PushBlob(a(), digest()),
+        ),
+        (
+            "POST /v2/a/b/blobs/uploads/?mount={d}&from=c",
+            Route::MountBlob {
+                repository: a(),
+                digest: digest(),
+                from: Some(name("c")),
+            },
+        ),
+        (
+            "POST /v2/a/b/blobs/uploads/?mount={d}",
+            Route::MountBlob {
+                repository: a(),
+                digest: digest(),
+                from: None,
+            },
+        ),
+        (
+            "PATCH /v2/a/b/blobs/uploads/{id}",
+            Route::AppendUpload(a(), id()),
+        ),
+        (
+            "PUT /v2/a/b/blobs/uploads/{id}?state=x&digest={d}",
+            Route::FinishUpload(a(), id(), digest()),
+        ),
+        (
+            "GET /v2/a/b/blobs/uploads/{id}?digest={d}",
+            Route::UploadStatus(a(), id()),
+        ),
+        (
+            "DELETE /v2/a/b/blobs/uploads/{id}",
+            Route::CancelUpload(a(), id()),
+        ),
+        ("GET /v2/a/b/tags/list", Route::ListTags(a(), Page::all())),
+        (
+            "GET /v2/a/b/tags/list?n=3&last=x",
+            Route::ListTags(
+                a(),
+                Page {
+                    after: Some(tag("x")),
+                    limit: Some(3),
+                },
+            ),
+        ),
+        (
+            "GET /v2/_catalog?n=3&last=x",
+            Route::Catalog(Page {
+                after: Some("x".to_owned()),
+                limit: Some(3),
+            }),
+        ),
+        (
+            "GET /v2/a/b/referrers/{d}?artifactType=application/spdx+json&n=2",
+            Route::ListReferrers {
+                repository: a(),
+                subject: digest(),
+                artifact_type: Some("application/spdx+json".to_owned()),
+                page: Page {
+                    after: None,
+                    limit: Some(2),
+                },
+            },
+        ),
+        ("GET /v2/_oci/ext/discover", Route::Extensions(None)),
+        (
+            "GET /v2/a/b/_oci/ext/discover",
+            Route::Extensions(Some(a())),
+        ),
+    ];
+    for (request, route) in table {
+        assert_eq!(parse(request), Ok(route), "{request}");
+    }
+}
+
+#[test]
+fn names_may_be_made_of_the_apis_own_words() {
+    let table = [
+        (
+            "GET /v2/blobs/tags/list",
+            Route::ListTags(name("blobs"), Page::all()),
+        ),
+        (
+            "GET /v2/tags/list/blobs/{d}",
+            Route::GetBlob(name("tags/list"), digest()),
+        ),
+        (
+            "GET /v2/a/manifests/blobs/{d}",
+            Route::GetBlob(name("a/manifests"), digest()),
+        ),
+        (
+            "GET /v2/blobs/uploads/manifests/list",
+            Route::GetManifest(name("blobs/uploads"), Reference::Tag(tag("list"))),
+        ),
+        (
+            "GET /v2/a/manifests/manifests",
+            Route::GetManifest(name("a"), Reference::Tag(tag("manifests"))),
+        ),
+    ];
+    for (request, route) in table {
+        assert_eq!(parse(request), Ok(route), "{request}");
+    }
+}
+
+#[test]
+fn escapes_are_decoded_but_for_the_slash() {
+    let escaped = format!("GET /v2/%61/blobs/sha256%3A{HEX}");
+
+    assert_eq!(parse(&escaped), Ok(Route::GetBlob(name("a"), digest())));
+    assert_eq!(parse("GET /v2/a%2Fb/tags/list"), Err("400".to_owned()));
+    assert_eq!(parse("GET /v2/a%ff/tags/list"), Err("400".to_owned()));
+}
+
+/// lessons.md, security 22 and 25
+#[test]
+fn malformed_text_is_refused_as_what_it_is() {
+    let table = [
+        ("GET /", "404"),
+        ("GET /v1/", "404"),
+        ("GET /v2a", "404"),
+        ("GET /v2/a", "404"),
+        ("GET /v2/a/unknown/thing", "404"),
+        ("GET /v2/UPPER/tags/list", "400"),
+        ("GET /v2/tags/list", "400"),
+        ("GET /v2/../etc/tags/list", "400"),
+        ("GET /v2/%2e%2e/%2e%2e/tags/list", "400"),
+        ("GET /v2//a/tags/list", "400"),
+        ("GET /v2/a/manifests/", "400"),
+        ("GET /v2/a/manifests/b/c", "400"),
+        ("GET /v2/a/manifests/-x", "400"),
+        ("GET /v2/a/manifests/sha256:short", "400"),
+        ("GET /v2/a/blobs/../../secret", "400"),
+        (
+            "GET /v2/a/blobs/md5:d41d8cd98f00b204e9800998ecf8427e",
+            "400",
+        ),
+        ("GET /v2/a/referrers/latest", "400"),
+        ("GET /v2/a/blobs/uploads/no-id", "404"),
+        ("POST /v2/a/blobs/uploads/?digest-algorithm=md5", "400"),
+        ("POST /v2/a/blobs/uploads/?mount=nonsense", "400"),
+        ("POST /v2/a/blobs/uploads/?mount={d}&from=UPPER", "400"),
+        ("PUT /v2/a/blobs/uploads/{id}", "400"),
+        ("PUT /v2/a/manifests/{d}?tag=-x", "400"),
+        ("GET /v2/a/tags/list?n=x", "400"),
+        ("GET /v2/a/tags/list?last=-x", "400"),
+        ("GET /v2/a/referrers/{d}?artifactType=nonsense", "400"),
+        ("GET /v2/?ns=docker.io", "404"),
+        ("GET /v2/a/manifests/latest?ns=docker.io", "404"),
+        ("POST /v2/", "405"),
+        ("PUT /v2/a/blobs/{d}", "405"),
+        ("GET /v2/a/blobs/uploads/", "405"),
+        ("PATCH /v2/a/manifests/latest", "405"),
+        ("OPTIONS /v2/a/tags/list", "405"),
+    ];
+    for (request, status) in table {
+        assert_eq!(parse(request), Err(status.to_owned()), "{request}");
+    }
+}
+
+#[test]
+fn a_push_sets_so_many_tags_and_no_more() {
+    let push = |count: usize| {
+        let tags: Vec<String> = (0..count).map(|at| format!("tag=t{at}")).collect();
+        parse(&format!("PUT /v2/a/manifests/{{d}}?{}", tags.join("&")))
+    };
+
+    assert!(push(MAX_TAGS).is_ok());
+    assert_eq!(push(MAX_TAGS + 1), Err("414".to_owned()));
+}
+
+/// semantics.md, "Access policy"
+#[test]
+fn a_request_needs_permission_for_everything_that_it_does() {
+    let table: [(&str, &[&str]); 17] = [
+        ("GET /v2/", &["get-api-version - - -"]),
+        ("GET /v2/a/_oci/ext/discover", &["get-api-version - - -"]),
+        ("GET /v2/_catalog", &[]),
+        ("HEAD /v2/a/blobs/{d}", &["get-blob a D -"]),
+        ("DELETE /v2/a/blobs/{d}", &["delete-blob a D -"]),
+        ("POST /v2/a/blobs/uploads/", &["start-upload a - -"]),
+        (
+            "POST /v2/a/blobs/uploads/?digest={d}",
+            &["start-upload a D -", "complete-upload a D -"],
+        ),
+        (
+            "POST /v2/a/blobs/uploads/?mount={d}&from=c",
+            &["start-upload a D -"],
+        ),
+        ("PATCH /v2/a/blobs/uploads/{id}", &["update-upload a - -"]),
+        (
+            "PUT /v2/a/blobs/uploads/{id}?digest={d}",
+            &["complete-upload a D -"],
+        ),
+        ("GET /v2/a/blobs/uploads/{id}", &["get-upload a - -"]),
+        ("DELETE /v2/a/blobs/uploads/{id}", &["cancel-upload a - -"]),
+        ("GET /v2/a/manifests/x", &["get-manifest a - x"]),
+        ("DELETE /v2/a/manifests/{d}", &["delete-manifest a D D"]),
+        (
+            "PUT /v2/a/manifests/{d}?tag=x&tag=y",
+            &[
+                "put-manifest a D D",
+                "put-manifest a - x",
+                "put-manifest a - y",
+            ],
+        ),
+        ("GET /v2/a/tags/list", &["list-tags a - -"]),
+        ("GET /v2/a/referrers/{d}", &["get-referrers a - D"]),
+    ];
+    for (request, needs) in table {
+        let found: Vec<String> = parse(request).unwrap().needs().iter().map(show).collect();
+
+        assert_eq!(found, needs, "{request}");
+    }
+}
+
+fn show(need: &AccessRequest) -> String {
+    let text = |it: Option<String>| {
+        it.map_or("-".to_owned(), |it| {
+            it.replace(&format!("sha256:{HEX}"), "D")
+        })
+    };
+    let action: Action = need.action;
+    format!(
+        "{action} {} {} {}",
+        text(need.repository.as_ref().map(ToString::to_string)),
+        text(need.digest.as_ref().map(ToString::to_string)),
+        text(need.reference.as_ref().map(ToString::to_string)),
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_path_panics(path in ".*", query in ".*") {
+        for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
+            let _ = Route::parse(&method, &path, Some(&query));
+        }
+    }
+
+    #[test]
+    fn no_path_of_the_apis_words_panics(
+        words in prop::collection::vec(
+            prop_oneof![
+                Just("blobs"), Just("uploads"), Just("manifests"), Just("referrers"), Just("tags"),
+                Just("list"), Just("_oci"), Just("ext"), Just("discover"), Just("_catalog"),
+                Just(""), Just(".."), Just("%2f"), Just("a"),
+            ],
+            0..8,
+        ),
+    ) {
+        let path = format!("/v2/{}", words.join("/"));
+        for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
+            let _ = Route::parse(&method, &path, None);
+        }
+    }
+
+    #[test]
+    fn a_manifests_url_leads_back_to_its_name_and_tag(
+        repository in "[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,3}",
+        text in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}",
+    ) {
+        let route = Route::parse(&Method::GET, &format!("/v2/{repository}/manifests/{text}"), None);
+
+        prop_assert_eq!(
+            route.ok(),
+            Some(Route::GetManifest(name(&repository), Reference::Tag(tag(&text))))
+        );
+    }
+}
