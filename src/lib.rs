@@ -68,6 +68,7 @@ pub mod adapters {
     //! Technology: what the ports are made of, and who calls the use cases.
 
     pub mod clock;
+    pub mod http;
     pub mod locks;
     pub mod storage;
 }

@@ -1,0 +1,30 @@
+//! Inbound: the distribution API over HTTP/1.1 and HTTP/2.
+//!
+//! ```text
+//! listener ──▶ connection ──▶ service ──▶ route ──▶ handlers ──▶ reply
+//!  accept,      what goes      admit,      which      one use     headers,
+//!  drain        on on one      run, log    endpoint   case each   body
+//! ```
+//!
+//! `error` chooses every status of 400 and above, and no other file does.
+
+mod admission;
+mod body;
+mod conditions;
+mod connection;
+mod error;
+mod handlers;
+mod headers;
+mod listener;
+mod pagination;
+mod progress;
+mod query;
+mod range;
+mod reply;
+mod route;
+mod service;
+mod settings;
+mod socket;
+
+pub use listener::serve;
+pub use settings::Settings;

@@ -1,0 +1,208 @@
+//! Errors on the wire: the one place that chooses a status of 400 or above.
+
+use std::error::Error;
+use std::fmt::{Display, Write as _};
+use std::io;
+
+use hyper::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use super::body::ResponseBody;
+use super::headers;
+use super::reply::Reply;
+use crate::domain::error::RegistryError;
+use crate::domain::model::{InvalidDigest, InvalidName, InvalidReference};
+
+/// After how many seconds a client that was turned away may come back.
+const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// Why a request is answered with 4xx or 5xx.
+#[derive(Debug)]
+pub struct HttpError {
+    cause: Cause,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What happened.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The registry said no.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// There is nothing at this path.
+    #[error("there is nothing here; the registry's API is under /v2/")]
+    NoSuchPath,
+    /// The path is known, and takes other methods.
+    #[error("this address takes only {0}")]
+    MethodNotAllowed(&'static str),
+    /// A query parameter that the spec has no error code for.
+    #[error("{0}")]
+    Malformed(String),
+    /// No progress towards a response for too long.
+    #[error("the request made no progress for too long")]
+    Stuck,
+    /// A bug: the code that handled the request panicked.
+    #[error("the request's handler panicked: {0}")]
+    Panicked(String),
+}
+
+impl<E: Into<Cause>> From<E> for HttpError {
+    fn from(cause: E) -> Self {
+        Self {
+            cause: cause.into(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+impl From<InvalidName> for Cause {
+    fn from(error: InvalidName) -> Self {
+        RegistryError::NameInvalid(error.to_string()).into()
+    }
+}
+
+impl From<InvalidDigest> for Cause {
+    fn from(error: InvalidDigest) -> Self {
+        RegistryError::DigestInvalid(error.to_string()).into()
+    }
+}
+
+impl From<InvalidReference> for Cause {
+    fn from(error: InvalidReference) -> Self {
+        match error {
+            InvalidReference::Tag => RegistryError::NameInvalid(error.to_string()).into(),
+            InvalidReference::Digest(digest) => digest.into(),
+        }
+    }
+}
+
+impl HttpError {
+    /// Adds a header to the answer.
+    pub fn with(mut self, name: HeaderName, value: impl Display) -> Self {
+        self.headers.push((name, headers::value(value)));
+        self
+    }
+
+    /// Whether the fault is ours, or of something that we rest on.
+    pub fn is_ours(&self) -> bool {
+        self.status_and_code().0.is_server_error()
+    }
+
+    /// The cause and everything beneath it, for the log.
+    pub fn chain(&self) -> String {
+        let mut text = self.cause.to_string();
+        let mut source = self.cause.source();
+        while let Some(error) = source {
+            let _ = write!(text, ": {error}");
+            source = error.source();
+        }
+        text
+    }
+
+    /// The answer. Of a fault of ours it shows the code and the request's id,
+    /// by which the log is found, and nothing of what the log says.
+    pub fn into_response(self, request_id: &str) -> Response<ResponseBody> {
+        let (status, code) = self.status_and_code();
+        let mut reply = self.with_standard_headers(Reply::new(status));
+        reply = match code {
+            Some(code) if status.is_server_error() => reply.json(&error_body(
+                code,
+                "the registry cannot answer now; its log says why",
+                &json!({ "request_id": request_id }),
+            )),
+            Some(code) => reply.json(&error_body(code, &self.cause.to_string(), &self.detail())),
+            None => reply
+                .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+                .bytes(format!("{}\n", self.cause).into()),
+        };
+        let mut response = reply.done();
+        response.headers_mut().extend(self.headers);
+        response
+    }
+
+    /// The table: which status, and which of the spec's codes. The spec wants
+    /// one of its fourteen codes in every JSON body of a 4xx, so what has no
+    /// code has no JSON body.
+    fn status_and_code(&self) -> (StatusCode, Option<&'static str>) {
+        use RegistryError as R;
+
+        let error = match &self.cause {
+            Cause::Registry(error) => error,
+            Cause::NoSuchPath => return (StatusCode::NOT_FOUND, None),
+            Cause::MethodNotAllowed(_) => {
+                return (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED"));
+            }
+            Cause::Malformed(_) => return (StatusCode::BAD_REQUEST, None),
+            Cause::Stuck => return (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE")),
+            Cause::Panicked(_) => return (StatusCode::INTERNAL_SERVER_ERROR, Some("UNKNOWN")),
+        };
+        match error {
+            R::BlobUnknown(_) => (StatusCode::NOT_FOUND, Some("BLOB_UNKNOWN")),
+            R::UploadInvalid(_) => (
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                Some("BLOB_UPLOAD_INVALID"),
+            ),
+            R::UploadUnknown => (StatusCode::NOT_FOUND, Some("BLOB_UPLOAD_UNKNOWN")),
+            R::DigestInvalid(_) => (StatusCode::BAD_REQUEST, Some("DIGEST_INVALID")),
+            R::ManifestBlobUnknown(_) => (StatusCode::NOT_FOUND, Some("MANIFEST_BLOB_UNKNOWN")),
+            R::ManifestInvalid(_) => (StatusCode::BAD_REQUEST, Some("MANIFEST_INVALID")),
+            R::ManifestTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, Some("MANIFEST_INVALID")),
+            R::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Some("MANIFEST_UNKNOWN")),
+            R::NameInvalid(_) => (StatusCode::BAD_REQUEST, Some("NAME_INVALID")),
+            R::NameUnknown => (StatusCode::NOT_FOUND, Some("NAME_UNKNOWN")),
+            R::Denied => (StatusCode::FORBIDDEN, Some("DENIED")),
+            R::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED")),
+            R::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS")),
+            R::RangeInvalid { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, None),
+            R::PreconditionFailed => (StatusCode::PRECONDITION_FAILED, None),
+            R::TooManyTags { .. } => (StatusCode::URI_TOO_LONG, None),
+            R::BodyBroken(error) if error.kind() == io::ErrorKind::TimedOut => {
+                (StatusCode::REQUEST_TIMEOUT, None)
+            }
+            R::SizeInvalid(_) | R::BodyBroken(_) => (StatusCode::BAD_REQUEST, Some("SIZE_INVALID")),
+            R::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE")),
+        }
+    }
+
+    /// What tells a client what to do next, in a fixed shape.
+    fn detail(&self) -> Value {
+        let Cause::Registry(error) = &self.cause else {
+            return Value::Null;
+        };
+        match error {
+            RegistryError::BlobUnknown(digest) | RegistryError::ManifestBlobUnknown(digest) => {
+                json!({ "digest": digest })
+            }
+            RegistryError::ManifestUnknown(reference) => json!({ "reference": reference }),
+            RegistryError::ManifestTooLarge { limit } => json!({ "limit": limit }),
+            RegistryError::TooManyRequests => json!({ "retry_after": RETRY_AFTER_SECONDS }),
+            _ => Value::Null,
+        }
+    }
+
+    /// The headers that belong to the status.
+    fn with_standard_headers(&self, reply: Reply) -> Reply {
+        match &self.cause {
+            Cause::MethodNotAllowed(methods) => reply.header(ALLOW, methods),
+            Cause::Registry(RegistryError::TooManyRequests) => {
+                reply.header(RETRY_AFTER, RETRY_AFTER_SECONDS)
+            }
+            Cause::Registry(RegistryError::RangeInvalid { size }) => {
+                reply.header(CONTENT_RANGE, format_args!("bytes */{size}"))
+            }
+            _ => reply,
+        }
+    }
+}
+
+fn error_body(code: &str, message: &str, detail: &Value) -> Value {
+    let mut error = json!({ "code": code, "message": message });
+    if !detail.is_null() {
+        error["detail"] = detail.clone();
+    }
+    json!({ "errors": [error] })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,95 @@
+//! Blobs: end-2, end-10.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use hyper::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+};
+
+use super::super::body;
+use super::super::conditions;
+use super::super::headers::CONTENT_DIGEST;
+use super::super::range::{self, Wanted};
+use super::super::reply::Reply;
+use super::{Answer, Exchange, multipart};
+use crate::domain::error::RegistryError;
+use crate::domain::model::{Digest, RepositoryName};
+use crate::ports::BlobReader;
+
+/// Blobs say nothing about what they are.
+const OCTETS: &str = "application/octet-stream";
+
+/// What a digest names never changes.
+pub const IMMUTABLE: &str = "max-age=31536000, immutable";
+
+/// end-2, HEAD
+pub async fn head(exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
+    let size = exchange.registry.blobs().stat(repository, digest).await?;
+    if conditions::is_known(&exchange.headers, digest) {
+        return Ok(about(StatusCode::NOT_MODIFIED, digest).done());
+    }
+    Ok(about(StatusCode::OK, digest)
+        .header(CONTENT_TYPE, OCTETS)
+        .header(CONTENT_LENGTH, size)
+        .done())
+}
+
+/// end-2, GET
+pub async fn get(mut exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
+    let reader = exchange.registry.blobs().open(repository, digest).await?;
+    if conditions::is_known(&exchange.headers, digest) {
+        return Ok(about(StatusCode::NOT_MODIFIED, digest).done());
+    }
+    conditions::drop_stale_range(&mut exchange.headers, digest);
+    let size = reader.size();
+    match range::wanted(&exchange.headers, size) {
+        Wanted::Whole => whole(&*reader, digest).await,
+        Wanted::Nothing => Err(RegistryError::RangeInvalid { size }.into()),
+        Wanted::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
+            Ok([part]) => partial(&*reader, digest, part).await,
+            Err(parts) => Ok(multipart::reply(
+                about(StatusCode::PARTIAL_CONTENT, digest),
+                Arc::from(reader),
+                OCTETS,
+                parts,
+            )),
+        },
+    }
+}
+
+async fn whole(reader: &dyn BlobReader, digest: &Digest) -> Answer {
+    let size = reader.size();
+    let bytes = reader.read(0..size).await.map_err(RegistryError::from)?;
+    Ok(about(StatusCode::OK, digest)
+        .header(CONTENT_TYPE, OCTETS)
+        .body(body::stream(bytes), size)
+        .done())
+}
+
+async fn partial(reader: &dyn BlobReader, digest: &Digest, part: Range<u64>) -> Answer {
+    let content_range = range::content_range(&part, reader.size());
+    let length = part.end - part.start;
+    let bytes = reader.read(part).await.map_err(RegistryError::from)?;
+    Ok(about(StatusCode::PARTIAL_CONTENT, digest)
+        .header(CONTENT_TYPE, OCTETS)
+        .header(CONTENT_RANGE, content_range)
+        .body(body::stream(bytes), length)
+        .done())
+}
+
+/// What every answer says about a blob that is there.
+fn about(status: StatusCode, digest: &Digest) -> Reply {
+    Reply::new(status)
+        .header(CONTENT_DIGEST, digest)
+        .header(ETAG, conditions::etag(digest))
+        .header(ACCEPT_RANGES, "bytes")
+        .header(CACHE_CONTROL, IMMUTABLE)
+}
+
+/// end-10
+pub async fn delete(exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
+    exchange.registry.blobs().delete(repository, digest).await?;
+    Ok(Reply::new(StatusCode::ACCEPTED).done())
+}

@@ -1,0 +1,71 @@
+//! Referrers: end-12.
+
+use hyper::header::LINK;
+use serde_json::json;
+
+use super::super::headers::OCI_FILTERS_APPLIED;
+use super::super::pagination;
+use super::super::reply::Reply;
+use super::{Answer, Exchange};
+use crate::domain::model::{Descriptor, Digest, MediaType, Page, RepositoryName};
+use crate::domain::referrers::ReferrersPage;
+
+/// How many bytes of descriptors one answer carries. Clients read the list as
+/// the manifest that it is, and stop reading those at 4 MiB.
+const MAX_DESCRIPTORS: usize = 3 * 1024 * 1024;
+
+/// end-12
+pub async fn list(
+    exchange: Exchange,
+    repository: &RepositoryName,
+    subject: &Digest,
+    artifact_type: Option<&str>,
+    page: &Page<Digest>,
+) -> Answer {
+    let referrers = exchange.registry.referrers();
+    let listed = referrers
+        .list(repository, subject, artifact_type, page)
+        .await?;
+    let listed = as_far_as_it_fits(listed);
+
+    let mut reply = Reply::ok();
+    let mut parameters: Vec<(&str, String)> = Vec::new();
+    if let Some(artifact_type) = artifact_type {
+        reply = reply.header(OCI_FILTERS_APPLIED, "artifactType");
+        parameters.push(("artifactType", artifact_type.to_owned()));
+    }
+    if let Some(next) = listed.next {
+        let path = format!("/v2/{repository}/referrers/{subject}");
+        parameters.extend(page.limit.map(|limit| ("n", limit.to_string())));
+        parameters.push(("last", next.to_string()));
+        let parameters: Vec<(&str, &str)> = parameters.iter().map(|(n, v)| (*n, &**v)).collect();
+        reply = reply.header(LINK, pagination::next_page(&path, &parameters));
+    }
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": MediaType::OCI_INDEX,
+        "manifests": listed.items,
+    });
+    Ok(reply.json_as(MediaType::OCI_INDEX, &index).done())
+}
+
+/// Cuts the page where it grows too large. At least one descriptor stays, or
+/// the list would never come to an end.
+fn as_far_as_it_fits(page: ReferrersPage) -> ReferrersPage {
+    let mut size = 0;
+    let fits = |descriptor: &&Descriptor| {
+        size += serde_json::to_vec(descriptor).map_or(0, |json| json.len());
+        size <= MAX_DESCRIPTORS
+    };
+    let count = page.items.iter().take_while(fits).count().max(1);
+    if count >= page.items.len() {
+        return page;
+    }
+    let mut items = page.items;
+    items.truncate(count);
+    let next = items.last().map(|last| last.digest.clone());
+    ReferrersPage { items, next }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! end-1: which API this is.
+
+use hyper::Response;
+use serde_json::json;
+
+use super::super::body::ResponseBody;
+use super::super::reply::Reply;
+
+/// end-1
+pub fn get() -> Response<ResponseBody> {
+    Reply::ok().json(&json!({})).done()
+}

@@ -1,0 +1,29 @@
+//! Header names that HTTP itself does not have, each spelled once, and values
+//! for them.
+
+use std::fmt::Display;
+
+use hyper::header::{HeaderName, HeaderValue};
+
+/// Which API this is; older clients look for it on every answer.
+pub const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
+/// The digest of the content that an answer carries or is about.
+pub const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+/// The id of an upload session.
+pub const UPLOAD_UUID: HeaderName = HeaderName::from_static("docker-upload-uuid");
+/// The subject of a pushed manifest: says that referrers are listed here.
+pub const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+/// A tag that a push has set; repeated.
+pub const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
+/// Which filters were applied to a list of referrers.
+pub const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+
+/// The value of [`API_VERSION`].
+pub const REGISTRY_2: HeaderValue = HeaderValue::from_static("registry/2.0");
+
+/// `text` as a header's value. What cannot stand in a header becomes an empty
+/// value: everything given to it is made of our own words and checked nouns,
+/// so this never happens, and it must not be a panic if it does.
+pub fn value(text: impl Display) -> HeaderValue {
+    HeaderValue::try_from(text.to_string()).unwrap_or(HeaderValue::from_static(""))
+}

@@ -1,0 +1,209 @@
+//! The listener: accepts connections, drives them, and lets them end well.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::Settings;
+use super::connection::Connection;
+use super::service::Service;
+use super::socket::Socket;
+use crate::domain::registry::Registry;
+
+/// How long to wait before the next try when no connection can be accepted:
+/// at first, and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// How often a failure to accept is logged while it lasts.
+const COMPLAINTS: Duration = Duration::from_mins(1);
+
+/// How long writes may take to notice that their connections were cut.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Serves the registry on `listener` until `shutdown`, and then for as long as
+/// running requests need, but at most for the grace period.
+///
+/// Each request gets the registry that `registry` holds when it comes.
+///
+/// # Errors
+///
+/// None so far: what goes wrong with one connection ends that connection, and
+/// when none can be accepted, this waits until one can.
+pub async fn serve(
+    listener: TcpListener,
+    registry: watch::Receiver<Arc<Registry>>,
+    settings: Settings,
+    shutdown: CancellationToken,
+) -> io::Result<()> {
+    let service = Arc::new(Service::new(registry, settings.clone()));
+    let connections = TaskTracker::new();
+    let cut = CancellationToken::new();
+    let driver = Driver {
+        service: Arc::clone(&service),
+        settings: settings.clone(),
+        drain: shutdown.clone(),
+        cut: cut.clone(),
+    };
+    let mut acceptor = Acceptor {
+        listener,
+        complained: None,
+    };
+    while let Some(stream) = acceptor.next(&shutdown).await {
+        connections.spawn(driver.clone().drive(stream));
+    }
+    drop(acceptor);
+
+    let writers = service.writers();
+    connections.close();
+    writers.close();
+    tracing::info!(connections = connections.len(), "draining");
+    let drained = async {
+        connections.wait().await;
+        writers.wait().await;
+    };
+    if tokio::time::timeout(settings.grace_period, drained)
+        .await
+        .is_err()
+    {
+        tracing::warn!(connections = connections.len(), "cutting what is left");
+        cut.cancel();
+        let noticed = async {
+            connections.wait().await;
+            writers.wait().await;
+        };
+        if tokio::time::timeout(LAST_WORDS, noticed).await.is_err() {
+            tracing::warn!(writes = writers.len(), "leaving unfinished writes");
+        }
+    }
+    Ok(())
+}
+
+/// Accepts connections, whatever happens.
+struct Acceptor {
+    listener: TcpListener,
+    complained: Option<Instant>,
+}
+
+impl Acceptor {
+    /// The next connection; `None` once it is time to stop. A failure to
+    /// accept (no file descriptors left, say) is waited out.
+    async fn next(&mut self, shutdown: &CancellationToken) -> Option<TcpStream> {
+        let mut pause = BACK_OFF.0;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return None,
+                accepted = self.listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => return Some(stream),
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) => {
+                    self.complain(&error);
+                    tokio::select! {
+                        () = shutdown.cancelled() => return None,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                    pause = (pause * 2).min(BACK_OFF.1);
+                }
+            }
+        }
+    }
+
+    /// Logs the error, but not over and over.
+    fn complain(&mut self, error: &io::Error) {
+        let now = Instant::now();
+        let recently = |last: Instant| now.saturating_duration_since(last) < COMPLAINTS;
+        if !self.complained.is_some_and(recently) {
+            self.complained = Some(now);
+            tracing::error!(%error, "cannot accept connections for now");
+        }
+    }
+}
+
+/// The client was gone before we got to it.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// What drives connections.
+#[derive(Clone)]
+struct Driver {
+    service: Arc<Service>,
+    settings: Settings,
+    /// Connections end when they have answered what they were asked.
+    drain: CancellationToken,
+    /// Connections end.
+    cut: CancellationToken,
+}
+
+impl Driver {
+    /// Drives one connection to its end.
+    async fn drive(self, stream: TcpStream) {
+        // Answers are small and complete; waiting to fill a packet only delays.
+        let _ = stream.set_nodelay(true);
+        let connection = Arc::new(Connection::new());
+        let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection)));
+        let answer = service_fn(|request| {
+            let service = Arc::clone(&self.service);
+            let connection = Arc::clone(&connection);
+            async move { service.answer(&connection, request).await }
+        });
+        let builder = builder();
+        let mut serving = std::pin::pin!(builder.serve_connection(io, answer));
+        let mut checks = tokio::time::interval(self.settings.check_interval());
+        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                ended = serving.as_mut() => {
+                    if let Err(error) = ended {
+                        tracing::debug!(error = %error, "connection broken");
+                    }
+                    return;
+                }
+                () = self.cut.cancelled() => return,
+                () = self.drain.cancelled(), if !draining => {
+                    draining = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                _ = checks.tick() => {
+                    if let Some(fault) = connection.fault(&self.settings, Instant::now()) {
+                        tracing::debug!(?fault, "connection closed");
+                        return;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// HTTP/1.1 and HTTP/2, whichever the client speaks.
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http2()
+        .max_concurrent_streams(100)
+        .max_header_list_size(64 * 1024)
+        // Measured: half as much again as with the default.
+        .max_send_buf_size(1024 * 1024);
+    builder
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! Needs: what a request needs permission for.
+
+use super::Route;
+use crate::domain::model::{AccessRequest, Action, Digest, Reference, RepositoryName};
+
+impl Route {
+    /// Everything that must be allowed for the request to be done. The source
+    /// of a mount is not among it: where that may not be read, the mount
+    /// becomes an ordinary upload, and nobody learns what is there.
+    pub fn needs(&self) -> Vec<AccessRequest> {
+        match self {
+            Self::Version | Self::Extensions(_) => vec![AccessRequest {
+                action: Action::GetApiVersion,
+                repository: None,
+                digest: None,
+                reference: None,
+            }],
+            // Judged for each repository that it lists.
+            Self::Catalog(_) => Vec::new(),
+            Self::GetBlob(name, digest) | Self::StatBlob(name, digest) => {
+                vec![of_blob(Action::GetBlob, name, digest)]
+            }
+            Self::DeleteBlob(name, digest) => vec![of_blob(Action::DeleteBlob, name, digest)],
+            Self::StartUpload(name, _) => vec![of_repository(Action::StartUpload, name)],
+            Self::PushBlob(name, digest) => vec![
+                of_blob(Action::StartUpload, name, digest),
+                of_blob(Action::CompleteUpload, name, digest),
+            ],
+            Self::MountBlob {
+                repository, digest, ..
+            } => vec![of_blob(Action::StartUpload, repository, digest)],
+            Self::AppendUpload(name, _) => vec![of_repository(Action::UpdateUpload, name)],
+            Self::FinishUpload(name, _, digest) => {
+                vec![of_blob(Action::CompleteUpload, name, digest)]
+            }
+            Self::UploadStatus(name, _) => vec![of_repository(Action::GetUpload, name)],
+            Self::CancelUpload(name, _) => vec![of_repository(Action::CancelUpload, name)],
+            Self::GetManifest(name, reference) | Self::StatManifest(name, reference) => {
+                vec![of_manifest(Action::GetManifest, name, reference)]
+            }
+            Self::DeleteManifest(name, reference) => {
+                vec![of_manifest(Action::DeleteManifest, name, reference)]
+            }
+            Self::PutManifest(name, reference, tags) => {
+                let by_tag = tags.iter().cloned().map(Reference::Tag);
+                std::iter::once(reference.clone())
+                    .chain(by_tag)
+                    .map(|it| of_manifest(Action::PutManifest, name, &it))
+                    .collect()
+            }
+            Self::ListTags(name, _) => vec![of_repository(Action::ListTags, name)],
+            Self::ListReferrers {
+                repository,
+                subject,
+                ..
+            } => vec![AccessRequest {
+                action: Action::GetReferrers,
+                repository: Some(repository.clone()),
+                digest: None,
+                reference: Some(Reference::Digest(subject.clone())),
+            }],
+        }
+    }
+}
+
+fn of_repository(action: Action, repository: &RepositoryName) -> AccessRequest {
+    AccessRequest {
+        action,
+        repository: Some(repository.clone()),
+        digest: None,
+        reference: None,
+    }
+}
+
+fn of_blob(action: Action, repository: &RepositoryName, digest: &Digest) -> AccessRequest {
+    AccessRequest {
+        digest: Some(digest.clone()),
+        ..of_repository(action, repository)
+    }
+}
+
+fn of_manifest(
+    action: Action,
+    repository: &RepositoryName,
+    reference: &Reference,
+) -> AccessRequest {
+    let digest = match reference {
+        Reference::Digest(digest) => Some(digest.clone()),
+        Reference::Tag(_) => None,
+    };
+    AccessRequest {
+        digest,
+        reference: Some(reference.clone()),
+        ..of_repository(action, repository)
+    }
+}

@@ -1,0 +1,210 @@
+//! One request: admitted, understood, done, answered, logged.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::FutureExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::header::CONTENT_LENGTH;
+use hyper::http::request::Parts;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::Settings;
+use super::admission::{Admission, Place};
+use super::body::{self, Outgoing, RequestBody, ResponseBody};
+use super::connection::Connection;
+use super::error::{Cause, HttpError};
+use super::handlers::{self, Exchange};
+use super::headers;
+use super::route::Route;
+use crate::domain::model::Caller;
+use crate::domain::registry::Registry;
+
+/// Everything that requests share.
+pub struct Service {
+    registry: watch::Receiver<Arc<Registry>>,
+    admission: Admission,
+    writers: TaskTracker,
+    settings: Settings,
+    /// Tells the requests of this run of the server from those of others.
+    run: String,
+    requests: AtomicU64,
+}
+
+/// A request's result, and the place that it holds until that is sent.
+struct Outcome {
+    result: Result<Response<ResponseBody>, HttpError>,
+    place: Option<Arc<Place>>,
+}
+
+impl Service {
+    /// A service of whatever registry `registry` holds when a request comes.
+    pub fn new(registry: watch::Receiver<Arc<Registry>>, settings: Settings) -> Self {
+        let run = Uuid::new_v4().simple().to_string();
+        Self {
+            registry,
+            admission: Admission::new(settings.max_concurrent_requests, settings.query_timeout),
+            writers: TaskTracker::new(),
+            settings,
+            run: run[..8].to_owned(),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// The writes that are going on. They outlive the connections they came on.
+    pub fn writers(&self) -> &TaskTracker {
+        &self.writers
+    }
+
+    /// Answers one request. Whatever happens, there is an answer.
+    pub async fn answer(
+        &self,
+        connection: &Arc<Connection>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Outgoing>, Infallible> {
+        let started = Instant::now();
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let id = format!("{}-{number}", self.run);
+        let active = connection.begin();
+        let (head, incoming) = request.into_parts();
+        let (method, path) = (head.method.clone(), head.uri.path().to_owned());
+
+        let body = RequestBody::new(incoming, connection, self.settings.query_timeout);
+        let outcome = self.outcome(head, body).await;
+        let response = match outcome.result {
+            Ok(response) => response,
+            Err(error) => {
+                log_error(&error, &id, &method, &path);
+                error.into_response(&id)
+            }
+        };
+        let response = finish(response, &method);
+        tracing::info!(
+            request_id = %id,
+            %method,
+            path,
+            status = response.status().as_u16(),
+            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "request"
+        );
+        let (head, body) = response.into_parts();
+        let body = Outgoing::new(body, self.settings.query_timeout, active, outcome.place);
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn outcome(&self, head: Parts, body: RequestBody) -> Outcome {
+        let refused = |error: HttpError| Outcome {
+            result: Err(error),
+            place: None,
+        };
+        let uri = &head.uri;
+        let route = match Route::parse(&head.method, uri.path(), uri.query()) {
+            Ok(route) => route,
+            Err(error) => return refused(error),
+        };
+        let place = match self.admission.enter().await {
+            Ok(place) => Arc::new(place),
+            Err(error) => return refused(error.into()),
+        };
+        let result = self.run(route, head.headers, body, &place).await;
+        Outcome {
+            result,
+            place: Some(place),
+        }
+    }
+
+    /// Runs the handler, but not for longer than it comes forward. A panic in
+    /// it is an error like another.
+    ///
+    /// What writes has a task of its own that nobody stops: a client that
+    /// leaves must not leave half a write behind. Once the body is in, it has
+    /// longer to finish, because its client would only do it all again.
+    async fn run(
+        &self,
+        route: Route,
+        headers: HeaderMap,
+        body: RequestBody,
+        place: &Arc<Place>,
+    ) -> Result<Response<ResponseBody>, HttpError> {
+        let pulse = body.pulse();
+        pulse.beat();
+        let writes = route.writes();
+        let exchange = Exchange {
+            registry: Arc::clone(&self.registry.borrow()),
+            headers,
+            body,
+            caller: Caller::default(),
+        };
+        let work = AssertUnwindSafe(handlers::handle(route, exchange)).catch_unwind();
+        let done = if writes {
+            let place = Arc::clone(place);
+            let task = self.writers.spawn(async move {
+                let _place = place;
+                work.await
+            });
+            let allowance = self.settings.query_timeout + self.settings.grace_period;
+            tokio::select! {
+                done = task => done.unwrap_or_else(|error| Err(Box::new(error.to_string()))),
+                () = pulse.stopped(allowance) => return Err(Cause::Stuck.into()),
+            }
+        } else {
+            let allowance = self.settings.query_timeout;
+            tokio::select! {
+                done = work => done,
+                () = pulse.stopped(allowance) => return Err(Cause::Stuck.into()),
+            }
+        };
+        done.unwrap_or_else(|panic| Err(Cause::Panicked(message(&*panic)).into()))
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+        .to_owned()
+}
+
+/// Adds what every answer has, and takes away what an answer to HEAD must not.
+fn finish(response: Response<ResponseBody>, method: &Method) -> Response<ResponseBody> {
+    let mut response = response;
+    let status = response.status();
+    response
+        .headers_mut()
+        .insert(headers::API_VERSION, headers::REGISTRY_2);
+    if method != Method::HEAD {
+        return response;
+    }
+    let length = response.body().size_hint().exact().unwrap_or(0);
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if !bodiless {
+        response
+            .headers_mut()
+            .entry(CONTENT_LENGTH)
+            .or_insert_with(|| length.into());
+    }
+    *response.body_mut() = body::empty();
+    response
+}
+
+/// The one place where a request's failure is logged. The query stays out of
+/// it: nobody knows what clients put there.
+fn log_error(error: &HttpError, id: &str, method: &Method, path: &str) {
+    let chain = error.chain();
+    if error.is_ours() {
+        tracing::error!(request_id = %id, %method, path, error = chain, "request failed");
+    } else {
+        tracing::debug!(request_id = %id, %method, path, error = chain, "request refused");
+    }
+}
+
+#[cfg(test)]
+mod tests;
