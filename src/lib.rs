@@ -24,6 +24,8 @@ pub mod domain {
     pub mod registry;
     pub mod tags;
     pub mod uploads;
+    #[cfg(test)]
+    mod world;
 }
 
 #[deny(missing_docs)]

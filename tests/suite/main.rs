@@ -1,0 +1,5 @@
+//! One test binary for everything that needs more than one file of the crate:
+//! on two cores, linking is the cost.
+
+mod backends;
+mod contracts;
