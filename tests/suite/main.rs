@@ -1,5 +1,7 @@
 //! One test binary for everything that needs more than one file of the crate:
 //! on two cores, linking is the cost.
 
+mod api;
 mod backends;
 mod contracts;
+mod support;

@@ -1,0 +1,14 @@
+//! The distribution API over real HTTP, over memory.
+
+mod access;
+mod blobs;
+mod catalog;
+mod errors;
+mod limits;
+mod manifests;
+mod referrers;
+mod shutdown;
+mod tags;
+mod transport;
+mod uploads;
+mod version;

@@ -1,0 +1,11 @@
+//! What API tests are made of: a registry of their own, a client, and content.
+
+mod client;
+mod content;
+mod flaky;
+mod registry;
+
+pub use client::{Answer, Call};
+pub use content::{Image, digest_of, manifest, random};
+pub use flaky::{Fault, Flaky};
+pub use registry::{Setup, TestRegistry};

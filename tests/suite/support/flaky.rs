@@ -1,0 +1,168 @@
+//! A store that fails at a chosen call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use simple_registry::domain::model::{
+    Algorithm, ByteStream, Descriptor, Digest, Listing, Look, Page, RepositoryName, Tag, Thing,
+    Timestamp, UploadId, UploadSession,
+};
+use simple_registry::ports::{
+    AppendError, BlobLinks, BlobReader, BlobStore, Deletion, DeletionRecords, Durability,
+    IdleSession, ManifestInfo, ManifestStore, Marks, NewManifest, ReferrerIndex, RepositoryIndex,
+    StoragePorts, StoreError, StoredManifest, TagIndex, UploadSessions,
+};
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// With an error.
+    Outage,
+    /// With a panic.
+    Panic,
+}
+
+/// Counts the calls to a store, and lets one of them fail.
+pub struct Flaky {
+    inner: StoragePorts,
+    fault: Fault,
+    /// How many calls succeed until one fails.
+    left: AtomicUsize,
+}
+
+impl Flaky {
+    /// A store that works.
+    pub fn over(inner: StoragePorts, fault: Fault) -> Arc<Self> {
+        Arc::new(Self {
+            inner,
+            fault,
+            left: AtomicUsize::new(usize::MAX),
+        })
+    }
+
+    /// Lets so many calls succeed from now on, and the next one fail.
+    pub fn fail_after(&self, calls: usize) {
+        self.left.store(calls, Ordering::SeqCst);
+    }
+
+    /// Whether the call that was to fail has come.
+    pub fn has_failed(&self) -> bool {
+        self.left.load(Ordering::SeqCst) > usize::MAX / 2
+    }
+
+    fn call(&self) -> Result<(), StoreError> {
+        // Beneath zero it wraps around: only one call fails.
+        if self.left.fetch_sub(1, Ordering::SeqCst) != 0 {
+            return Ok(());
+        }
+        assert_ne!(self.fault, Fault::Panic, "a bug, secret");
+        Err(StoreError::Unavailable {
+            what: "a secret".to_owned(),
+            source: "the disk is on fire".into(),
+        })
+    }
+
+    /// The store as ports.
+    pub fn ports(self: &Arc<Self>) -> StoragePorts {
+        StoragePorts {
+            blobs: Arc::clone(self) as Arc<dyn BlobStore>,
+            uploads: Arc::clone(self) as Arc<dyn UploadSessions>,
+            links: Arc::clone(self) as Arc<dyn BlobLinks>,
+            marks: Arc::clone(self) as Arc<dyn Marks>,
+            manifests: Arc::clone(self) as Arc<dyn ManifestStore>,
+            tags: Arc::clone(self) as Arc<dyn TagIndex>,
+            referrers: Arc::clone(self) as Arc<dyn ReferrerIndex>,
+            repositories: Arc::clone(self) as Arc<dyn RepositoryIndex>,
+            deletions: Arc::clone(self) as Arc<dyn DeletionRecords>,
+            durability: Arc::clone(self) as Arc<dyn Durability>,
+        }
+    }
+}
+
+/// Each method counts, and passes on.
+macro_rules! passes_on {
+    ($trait:ident, $port:ident; $(
+        fn $method:ident($($argument:ident: $type:ty),*) -> $output:ty;
+    )*) => {
+        #[async_trait]
+        impl $trait for Flaky {
+            $(async fn $method(&self, $($argument: $type),*) -> $output {
+                self.call()?;
+                self.inner.$port.$method($($argument),*).await
+            })*
+        }
+    };
+}
+
+passes_on! { BlobStore, blobs;
+    fn look(digest: &Digest) -> Result<Look, StoreError>;
+    fn open(digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, StoreError>;
+}
+
+passes_on! { UploadSessions, uploads;
+    fn create(r: &RepositoryName, a: Algorithm, now: Timestamp) -> Result<UploadSession, StoreError>;
+    fn get(r: &RepositoryName, id: &UploadId) -> Result<Option<UploadSession>, StoreError>;
+    fn append(r: &RepositoryName, s: &UploadSession, stream: ByteStream) -> Result<UploadSession, AppendError>;
+    fn save(r: &RepositoryName, s: &UploadSession) -> Result<(), StoreError>;
+    fn digest(r: &RepositoryName, s: &UploadSession, a: Algorithm) -> Result<Digest, StoreError>;
+    fn commit(r: &RepositoryName, s: &UploadSession, d: &Digest) -> Result<(), StoreError>;
+    fn remove(r: &RepositoryName, id: &UploadId) -> Result<(), StoreError>;
+    fn list() -> Result<Vec<IdleSession>, StoreError>;
+    fn touched(r: &RepositoryName, id: &UploadId) -> Result<Option<Timestamp>, StoreError>;
+    fn sweep(before: Timestamp) -> Result<usize, StoreError>;
+}
+
+passes_on! { BlobLinks, links;
+    fn add(r: &RepositoryName, d: &Digest) -> Result<(), StoreError>;
+    fn refresh(r: &RepositoryName, d: &Digest) -> Result<bool, StoreError>;
+    fn look(r: &RepositoryName, d: &Digest) -> Result<Look, StoreError>;
+    fn exists(r: &RepositoryName, d: &Digest) -> Result<bool, StoreError>;
+    fn remove(r: &RepositoryName, d: &Digest) -> Result<(), StoreError>;
+}
+
+passes_on! { Marks, marks;
+    fn condemn(thing: &Thing) -> Result<Option<String>, StoreError>;
+    fn doom(thing: &Thing, id: &str) -> Result<bool, StoreError>;
+    fn pardon(thing: &Thing) -> Result<(), StoreError>;
+}
+
+passes_on! { ManifestStore, manifests;
+    fn get(r: &RepositoryName, d: &Digest) -> Result<Option<StoredManifest>, StoreError>;
+    fn stat(r: &RepositoryName, d: &Digest) -> Result<Option<ManifestInfo>, StoreError>;
+    fn claim(r: &RepositoryName, d: &Digest) -> Result<Option<Bytes>, StoreError>;
+    fn look(r: &RepositoryName, d: &Digest) -> Result<Look, StoreError>;
+    fn put_pending(r: &RepositoryName, m: &NewManifest) -> Result<(), StoreError>;
+    fn put_content(d: &Digest, bytes: &Bytes) -> Result<(), StoreError>;
+    fn settle(r: &RepositoryName, m: &NewManifest) -> Result<(), StoreError>;
+    fn remove(r: &RepositoryName, d: &Digest) -> Result<(), StoreError>;
+    fn list(r: &RepositoryName, page: &Page<Digest>) -> Result<Listing<Digest>, StoreError>;
+}
+
+passes_on! { TagIndex, tags;
+    fn get(r: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, StoreError>;
+    fn set(r: &RepositoryName, tag: &Tag, d: &Digest) -> Result<(), StoreError>;
+    fn remove(r: &RepositoryName, tag: &Tag) -> Result<(), StoreError>;
+    fn list(r: &RepositoryName, page: &Page<Tag>) -> Result<Listing<Tag>, StoreError>;
+    fn pointing_at(r: &RepositoryName, d: &Digest) -> Result<Vec<Tag>, StoreError>;
+}
+
+passes_on! { ReferrerIndex, referrers;
+    fn add(r: &RepositoryName, subject: &Digest, referrer: &Descriptor) -> Result<(), StoreError>;
+    fn remove(r: &RepositoryName, subject: &Digest, referrer: &Digest) -> Result<(), StoreError>;
+    fn list(r: &RepositoryName, subject: &Digest) -> Result<Vec<Descriptor>, StoreError>;
+}
+
+passes_on! { RepositoryIndex, repositories;
+    fn exists(r: &RepositoryName) -> Result<bool, StoreError>;
+    fn list(page: &Page<String>) -> Result<Listing<RepositoryName>, StoreError>;
+}
+
+passes_on! { DeletionRecords, deletions;
+    fn add(r: &RepositoryName, deletion: &Deletion) -> Result<(), StoreError>;
+}
+
+passes_on! { Durability, durability;
+    fn persist() -> Result<(), StoreError>;
+}

@@ -1,0 +1,196 @@
+//! A registry that listens on a port of its own, over memory.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use simple_registry::adapters::clock::SystemClock;
+use simple_registry::adapters::http::{Settings, serve};
+use simple_registry::adapters::locks::MemoryLocks;
+use simple_registry::adapters::storage;
+use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
+use simple_registry::domain::registry::Registry;
+use simple_registry::ports::{Clock, LockManager, StoragePorts};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::client::Call;
+use super::content::digest_of;
+
+/// What a test wants of its registry.
+pub struct Setup {
+    pub storage: StoragePorts,
+    pub settings: Settings,
+    pub namespaces: Vec<(&'static str, Namespace)>,
+}
+
+impl Default for Setup {
+    /// Everything is allowed, in memory, with the defaults of the server.
+    fn default() -> Self {
+        Self {
+            storage: storage::open_memory().unwrap(),
+            settings: Settings::default(),
+            namespaces: vec![("*", Self::open())],
+        }
+    }
+}
+
+impl Setup {
+    /// A namespace that allows everything.
+    pub fn open() -> Namespace {
+        Namespace {
+            default_allow: true,
+            missing_references: MissingReferences::default(),
+        }
+    }
+
+    /// A namespace that allows nothing.
+    pub fn closed() -> Namespace {
+        Namespace {
+            default_allow: false,
+            missing_references: MissingReferences::default(),
+        }
+    }
+
+    /// Everything is allowed, in memory, with these settings.
+    pub fn with_settings(settings: Settings) -> Self {
+        Self {
+            settings,
+            ..Self::default()
+        }
+    }
+
+    /// These namespaces, in memory.
+    pub fn with_namespaces(
+        namespaces: impl IntoIterator<Item = (&'static str, Namespace)>,
+    ) -> Self {
+        Self {
+            namespaces: namespaces.into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The registry that it describes.
+    pub fn registry(&self) -> Arc<Registry> {
+        let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(10)));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let namespaces = self
+            .namespaces
+            .iter()
+            .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
+        let namespaces = Namespaces::new(namespaces);
+        Arc::new(Registry::new(&self.storage, &locks, &clock, namespaces))
+    }
+}
+
+/// A registry that serves until it is dropped.
+pub struct TestRegistry {
+    pub address: SocketAddr,
+    pub shutdown: CancellationToken,
+    pub registry: watch::Sender<Arc<Registry>>,
+    server: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl TestRegistry {
+    /// An open registry over memory.
+    pub async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// The registry that `setup` describes.
+    pub async fn with(setup: Setup) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let (registry, receiver) = watch::channel(setup.registry());
+        let server = tokio::spawn(serve(listener, receiver, setup.settings, shutdown.clone()));
+        Self {
+            address,
+            shutdown,
+            registry,
+            server: Some(server),
+        }
+    }
+
+    /// Waits until the server has stopped.
+    pub async fn stopped(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.await.unwrap().unwrap();
+        }
+    }
+
+    /// A request to this registry.
+    pub fn call(&self, method: &str, path: impl Into<String>) -> Call {
+        Call::new(self.address, method, path)
+    }
+
+    pub fn get(&self, path: impl Into<String>) -> Call {
+        self.call("GET", path)
+    }
+
+    pub fn head(&self, path: impl Into<String>) -> Call {
+        self.call("HEAD", path)
+    }
+
+    pub fn put(&self, path: impl Into<String>) -> Call {
+        self.call("PUT", path)
+    }
+
+    pub fn post(&self, path: impl Into<String>) -> Call {
+        self.call("POST", path)
+    }
+
+    pub fn patch(&self, path: impl Into<String>) -> Call {
+        self.call("PATCH", path)
+    }
+
+    pub fn delete(&self, path: impl Into<String>) -> Call {
+        self.call("DELETE", path)
+    }
+
+    /// A connection, with `text` sent on it.
+    pub async fn raw(&self, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Starts an upload; returns its location.
+    pub async fn start_upload(&self, repository: &str) -> String {
+        let answer = self.post(format!("/v2/{repository}/blobs/uploads/"));
+        let answer = answer.send().await.expect_status(202);
+        answer.header("location").unwrap().to_owned()
+    }
+
+    /// Pushes a blob; returns its digest.
+    pub async fn push_blob(&self, repository: &str, content: &[u8]) -> String {
+        let digest = digest_of(content);
+        self.post(format!("/v2/{repository}/blobs/uploads/?digest={digest}"))
+            .body(content)
+            .send()
+            .await
+            .expect_status(201);
+        digest
+    }
+
+    /// Pushes a manifest; returns its digest.
+    pub async fn push_manifest(&self, repository: &str, reference: &str, manifest: &str) -> String {
+        self.put(format!("/v2/{repository}/manifests/{reference}"))
+            .body(manifest)
+            .send()
+            .await
+            .expect_status(201);
+        digest_of(manifest.as_bytes())
+    }
+}
+
+impl Drop for TestRegistry {
+    fn drop(&mut self) {
+        if let Some(server) = &self.server {
+            server.abort();
+        }
+    }
+}
