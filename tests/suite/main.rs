@@ -2,4 +2,9 @@
 //! on two cores, linking is the cost.
 
 mod backends;
+mod commands {
+    mod cli;
+    mod config_example;
+    mod seed_examples;
+}
 mod contracts;
