@@ -50,7 +50,7 @@ fn arguments_that_make_no_sense_are_explained() {
     ] {
         match parse(arguments) {
             Err(Stop::Usage(message)) => {
-                assert!(message.ends_with("Run simple-registry --help for more information."))
+                assert!(message.ends_with("Run simple-registry --help for more information."));
             }
             other => panic!("{arguments:?}: {other:?}"),
         }

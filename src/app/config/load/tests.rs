@@ -179,7 +179,7 @@ fn a_file_without_permission_is_told_as_such() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("config.toml");
     fs::write(&file, EMBEDDED).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o000)).unwrap();
 
     match load(&Source::File(file.clone()), &|_| None) {
         Err(error) => assert!(error.to_string().contains("ermission denied"), "{error}"),
