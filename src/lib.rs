@@ -64,11 +64,49 @@ pub mod ports {
     pub use upload_sessions::*;
 }
 
+#[deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 pub mod adapters {
-    //! Technology: what the ports are made of, and who calls the use cases.
+    //! Technology: what the ports are made of, and who calls the use cases. One
+    //! family per folder; families do not know each other.
 
     pub mod clock;
     pub mod http;
+    pub mod identities {
+        //! Outbound: the configured users.
+        pub mod config;
+    }
     pub mod locks;
+    pub mod redis {
+        //! Outbound: locks and caches between machines.
+        pub mod config;
+    }
     pub mod storage;
+    pub mod telemetry {
+        //! Outbound: traces, metrics, health.
+        pub mod config;
+    }
+    pub mod tokens {
+        //! The token service.
+        pub mod config;
+    }
+    pub mod units;
+    pub mod upstream {
+        //! Outbound: other registries.
+        pub mod config;
+    }
+}
+
+#[deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+pub mod app {
+    //! Composition: the command line, the configuration, and what is wired to what.
+
+    pub mod cli;
+    pub mod commands;
+    pub mod config;
+    mod logging;
+    mod run;
+    pub mod shutdown;
+    pub mod wiring;
+
+    pub use run::run;
 }

@@ -11,6 +11,7 @@
 mod admission;
 mod body;
 mod conditions;
+pub mod config;
 mod connection;
 mod error;
 mod handlers;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::ports::{StoragePorts, StoreError, UploadSessions};
 
+pub mod config;
 mod files;
 mod layout;
 mod links;

@@ -12,6 +12,7 @@ mod media_type;
 mod name;
 mod page;
 mod reference;
+mod secret;
 mod timestamp;
 mod upload;
 
@@ -27,5 +28,6 @@ pub use media_type::MediaType;
 pub use name::{InvalidName, RepositoryName};
 pub use page::{Listing, Page};
 pub use reference::{InvalidReference, Reference, Tag};
+pub use secret::Secret;
 pub use timestamp::Timestamp;
 pub use upload::{InvalidUploadId, UploadId, UploadSession};

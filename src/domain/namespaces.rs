@@ -16,7 +16,8 @@ pub struct Namespace {
 
 /// What a pushed manifest may name without its being here. Subjects, and layers
 /// that are non-distributable or have `urls`, may always be absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MissingReferences {
     /// Nothing.
     Refuse,

@@ -3,5 +3,10 @@
 
 mod api;
 mod backends;
+mod commands {
+    mod cli;
+    mod config_example;
+    mod seed_examples;
+}
 mod contracts;
 mod support;

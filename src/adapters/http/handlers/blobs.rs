@@ -8,12 +8,12 @@ use hyper::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
 };
 
-use super::super::body;
-use super::super::conditions;
-use super::super::headers::CONTENT_DIGEST;
-use super::super::range::{self, Wanted};
-use super::super::reply::Reply;
 use super::{Answer, Exchange, multipart};
+use crate::adapters::http::body;
+use crate::adapters::http::conditions;
+use crate::adapters::http::headers::CONTENT_DIGEST;
+use crate::adapters::http::range::{self, Wanted};
+use crate::adapters::http::reply::Reply;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Digest, RepositoryName};
 use crate::ports::BlobReader;

@@ -3,9 +3,9 @@
 use hyper::header::LINK;
 use serde_json::json;
 
-use super::super::pagination;
-use super::super::reply::Reply;
 use super::{Answer, Exchange};
+use crate::adapters::http::pagination;
+use crate::adapters::http::reply::Reply;
 use crate::domain::model::{AccessRequest, Action, Page, RepositoryName};
 
 /// `GET /v2/_catalog`: the repositories that the caller may see there.

@@ -3,8 +3,8 @@
 use hyper::Response;
 use serde_json::json;
 
-use super::super::body::ResponseBody;
-use super::super::reply::Reply;
+use crate::adapters::http::body::ResponseBody;
+use crate::adapters::http::reply::Reply;
 use crate::domain::model::RepositoryName;
 
 /// `GET /v2/_oci/ext/discover`, of the registry or of one repository.

@@ -3,11 +3,11 @@
 use hyper::StatusCode;
 use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION};
 
-use super::super::conditions;
-use super::super::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG};
-use super::super::reply::Reply;
 use super::blobs::IMMUTABLE;
 use super::{Answer, Exchange};
+use crate::adapters::http::conditions;
+use crate::adapters::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG};
+use crate::adapters::http::reply::Reply;
 use crate::domain::manifests::{FoundManifest, ManifestPush};
 use crate::domain::model::{MediaType, Reference, RepositoryName, Tag};
 

@@ -10,9 +10,9 @@ use hyper::Response;
 use hyper::header::CONTENT_TYPE;
 use uuid::Uuid;
 
-use super::super::body::{self, ResponseBody};
-use super::super::range;
-use super::super::reply::Reply;
+use crate::adapters::http::body::{self, ResponseBody};
+use crate::adapters::http::range;
+use crate::adapters::http::reply::Reply;
 use crate::domain::model::ByteStream;
 use crate::ports::BlobReader;
 

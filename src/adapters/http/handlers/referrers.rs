@@ -3,10 +3,10 @@
 use hyper::header::LINK;
 use serde_json::json;
 
-use super::super::headers::OCI_FILTERS_APPLIED;
-use super::super::pagination;
-use super::super::reply::Reply;
 use super::{Answer, Exchange};
+use crate::adapters::http::headers::OCI_FILTERS_APPLIED;
+use crate::adapters::http::pagination;
+use crate::adapters::http::reply::Reply;
 use crate::domain::model::{Descriptor, Digest, MediaType, Page, RepositoryName};
 use crate::domain::referrers::ReferrersPage;
 

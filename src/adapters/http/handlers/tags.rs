@@ -3,9 +3,9 @@
 use hyper::header::LINK;
 use serde_json::json;
 
-use super::super::pagination;
-use super::super::reply::Reply;
 use super::{Answer, Exchange};
+use crate::adapters::http::pagination;
+use crate::adapters::http::reply::Reply;
 use crate::domain::model::{Page, RepositoryName, Tag};
 
 /// end-8

@@ -3,11 +3,11 @@
 use hyper::StatusCode;
 use hyper::header::{LOCATION, RANGE};
 
-use super::super::error::{Cause, HttpError};
-use super::super::headers::{CONTENT_DIGEST, UPLOAD_UUID};
-use super::super::range;
-use super::super::reply::Reply;
 use super::{Answer, Exchange};
+use crate::adapters::http::error::{Cause, HttpError};
+use crate::adapters::http::headers::{CONTENT_DIGEST, UPLOAD_UUID};
+use crate::adapters::http::range;
+use crate::adapters::http::reply::Reply;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
     AccessRequest, Action, Algorithm, Digest, RepositoryName, UploadId, UploadSession,

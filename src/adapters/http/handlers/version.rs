@@ -3,8 +3,8 @@
 use hyper::Response;
 use serde_json::json;
 
-use super::super::body::ResponseBody;
-use super::super::reply::Reply;
+use crate::adapters::http::body::ResponseBody;
+use crate::adapters::http::reply::Reply;
 
 /// end-1
 pub fn get() -> Response<ResponseBody> {

@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::super::records::Moment;
-use super::super::session::{self, Record};
 use super::{Files, Inner, layout, present, sight, unavailable};
+use crate::adapters::storage::records::Moment;
+use crate::adapters::storage::session::{self, Record};
 use crate::domain::model::{
     Algorithm, ByteStream, Digest, Hasher, RepositoryName, Timestamp, UploadId, UploadSession,
 };

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::super::session::{self, Record};
 use super::{Objects, layout, present, unavailable};
+use crate::adapters::storage::session::{self, Record};
 use crate::domain::model::{
     Algorithm, ByteStream, Digest, Hasher, Page, RepositoryName, Timestamp, UploadId, UploadSession,
 };

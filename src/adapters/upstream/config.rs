@@ -1,0 +1,38 @@
+//! `[[repository."…".upstream]]`: a registry that a pull-through cache asks.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::adapters::units::{self, HttpUrl};
+use crate::domain::model::Secret;
+
+/// One upstream. The first of a list is asked first.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamConfig {
+    /// `https://host`, `https://host/prefix`, `https://host/v2` or `https://host/v2/prefix`.
+    pub url: HttpUrl,
+    /// How many redirects are followed.
+    #[serde(default = "five")]
+    pub max_redirect: u8,
+    /// PEM: authorities of the server's certificate.
+    #[serde(default, deserialize_with = "units::optional_path")]
+    pub server_ca_bundle: Option<PathBuf>,
+    /// PEM: our certificate (mTLS); needs `client_private_key`.
+    #[serde(default, deserialize_with = "units::optional_path")]
+    pub client_certificate: Option<PathBuf>,
+    /// PEM: its key.
+    #[serde(default, deserialize_with = "units::optional_path")]
+    pub client_private_key: Option<PathBuf>,
+    /// Our user name there; needs `password`.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Our password there.
+    #[serde(default, deserialize_with = "units::optional_secret")]
+    pub password: Option<Secret>,
+}
+
+fn five() -> u8 {
+    5
+}

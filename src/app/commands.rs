@@ -1,0 +1,36 @@
+//! The commands, and why one can fail.
+
+pub mod scrub;
+pub mod server;
+
+use std::io;
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use super::wiring::BuildError;
+
+/// Why a command failed.
+#[derive(Debug, Error)]
+pub enum CommandError {
+    /// The command has a name, and no more yet.
+    #[error("{0} is not part of this version yet; nothing was checked and nothing was changed")]
+    NotYet(&'static str),
+    /// The operating system gives no threads, timers or signals.
+    #[error("the runtime can't be started")]
+    Runtime(#[source] io::Error),
+    /// What the configuration asks for can't be had.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The address is taken, or not ours.
+    #[error("can't listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A second signal came before the first was obeyed.
+    #[error("stopped before everything was finished")]
+    Interrupted,
+}

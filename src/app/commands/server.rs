@@ -1,0 +1,61 @@
+//! `server`: the registry behind its listener, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::CommandError;
+use crate::adapters::http;
+use crate::app::config::Config;
+use crate::app::wiring;
+use crate::domain::registry::Registry;
+
+/// Serves until `stop` is cancelled and what was running is done.
+///
+/// # Errors
+/// When the registry can't be built from the configuration, or the address can't be listened on.
+pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), CommandError> {
+    // Storage first: a port that is open and can't serve would be taken for a registry.
+    let registry = Arc::new(wiring::registry(config)?);
+    let (_swap, registry) = watch::channel(registry);
+
+    let address = SocketAddr::new(config.server.bind_address, config.server.port);
+    let failed = |source| CommandError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
+
+    let max_age = config.uploads.max_age.duration();
+    let tidying = tokio::spawn(expire_uploads(registry.clone(), max_age, stop.clone()));
+    let served = http::serve(listener, registry, wiring::settings(config), stop).await;
+    tidying.abort();
+    served.map_err(failed)
+}
+
+/// Removes idle upload sessions now and then: often enough that none gets much
+/// older than it may, and not so often that the walk is felt.
+async fn expire_uploads(
+    registry: watch::Receiver<Arc<Registry>>,
+    max_age: Duration,
+    stop: CancellationToken,
+) {
+    let pause = (max_age / 8).clamp(Duration::from_secs(1), Duration::from_hours(1));
+    loop {
+        let current = Arc::clone(&registry.borrow());
+        match current.uploads().expire(max_age).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::info!(removed, "removed idle uploads and temporary files"),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "idle uploads could not be removed");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}

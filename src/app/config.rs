@@ -1,0 +1,90 @@
+//! `Config`: the sections of the configuration, composed. Field names are the keys of the file.
+
+mod document;
+mod error;
+mod findings;
+mod key_path;
+mod load;
+mod read;
+mod repository;
+mod secrets;
+mod unsupported;
+mod upkeep;
+mod validate;
+mod wording;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::adapters::http::config::ServerConfig;
+use crate::adapters::identities::config::IdentityConfig;
+use crate::adapters::redis::config::{CacheStoreConfig, LockStoreConfig};
+use crate::adapters::storage::config::StorageConfig;
+use crate::adapters::telemetry::config::ObservabilityConfig;
+use crate::adapters::tokens::config::TokenConfig;
+use crate::adapters::units::ByteSize;
+
+pub use error::{ConfigError, Place, Problem};
+pub use key_path::KeyPath;
+pub use load::{Environment, Loaded, Source, load, parse};
+pub use repository::{AccessPolicyConfig, RepositoryConfig, RetentionPolicyConfig};
+pub use upkeep::{CollectorConfig, MaintenanceConfig, UploadsConfig};
+
+/// A whole configuration. What it says has been checked, and every key in it has its effect.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// How many requests are worked on at a time.
+    #[serde(default = "fifty")]
+    pub max_concurrent_requests: usize,
+    /// `[server]`.
+    #[serde(default)]
+    pub server: ServerConfig,
+    /// `[lock_store]`.
+    #[serde(default)]
+    pub lock_store: LockStoreConfig,
+    /// `[cache_store]`.
+    #[serde(default)]
+    pub cache_store: CacheStoreConfig,
+    /// `[storage]`.
+    pub storage: StorageConfig,
+    /// `[uploads]`.
+    #[serde(default)]
+    pub uploads: UploadsConfig,
+    /// `[collector]`.
+    #[serde(default)]
+    pub collector: CollectorConfig,
+    /// `[maintenance]`.
+    #[serde(default)]
+    pub maintenance: MaintenanceConfig,
+    /// `[token]`.
+    #[serde(default)]
+    pub token: TokenConfig,
+    /// `[identity.<id>]`, by id.
+    #[serde(default)]
+    pub identity: BTreeMap<String, IdentityConfig>,
+    /// `[repository."<namespace>"]`, by namespace. The entry for names that no other entry matches is `*`, however it
+    /// was written.
+    #[serde(default)]
+    pub repository: BTreeMap<String, RepositoryConfig>,
+    /// `[observability]`.
+    #[serde(default)]
+    pub observability: ObservabilityConfig,
+}
+
+impl Config {
+    /// What one transfer buffers: what was asked for, or what suits the storage.
+    #[must_use]
+    pub fn streaming_chunk_size(&self) -> ByteSize {
+        let suits_storage = match &self.storage {
+            StorageConfig::Fs(_) => ByteSize::from_bytes(256 << 10),
+            StorageConfig::S3(s3) => s3.multipart_min_part_size,
+        };
+        self.server.streaming_chunk_size.unwrap_or(suits_storage)
+    }
+}
+
+fn fifty() -> usize {
+    50
+}

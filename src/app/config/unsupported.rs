@@ -1,0 +1,86 @@
+//! What the configuration can say and this version can't do yet: refused by name, never ignored.
+//!
+//! Each line goes when its part arrives.
+
+use toml::de::DeValue;
+
+use super::document::Document;
+use super::findings::Findings;
+
+/// A key, when it is refused, and what to do without it.
+struct Row {
+    key: &'static str,
+    when: When,
+    instead: &'static str,
+}
+
+/// Which values of a key ask for something.
+#[derive(Clone, Copy)]
+enum When {
+    /// Any.
+    Present,
+    /// Lists and texts that are not empty.
+    Filled,
+    /// `true`; to switch off what isn't there has its effect already.
+    On,
+}
+
+use When::{Filled, On, Present};
+
+#[rustfmt::skip] // a table
+const ROWS: &[Row] = &[
+    Row { key: "server.tls",                             when: Present, instead: "put a TLS proxy before the registry" },
+    Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
+    Row { key: "server.trusted_proxies",                 when: Filled,  instead: "leave it out" },
+    Row { key: "lock_store.redis",                       when: Present, instead: "leave it out; locks are files in storage.fs.root_dir" },
+    Row { key: "cache_store.redis",                      when: Present, instead: "leave it out" },
+    Row { key: "storage.s3",                             when: Present, instead: "use storage.fs" },
+    Row { key: "collector.enabled",                      when: On,      instead: "leave it out; nothing is collected" },
+    Row { key: "collector.interval",                     when: Present, instead: "leave it out; nothing is collected" },
+    Row { key: "collector.grace_period",                 when: Present, instead: "leave it out; nothing is collected" },
+    Row { key: "collector.rate_limit",                   when: Present, instead: "leave it out; nothing is collected" },
+    Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
+    Row { key: "token.lifetime",                         when: Present, instead: "leave it out" },
+    Row { key: "token.key",                              when: Present, instead: "leave it out" },
+    Row { key: "identity.*",                             when: Present, instead: "leave it out; every caller is anonymous" },
+    Row { key: "repository.*.upstream",                  when: Filled,  instead: "leave it out; nothing is pulled through" },
+    Row { key: "repository.*.mirrors",                   when: Filled,  instead: "leave it out; nothing is pulled through" },
+    Row { key: "repository.*.revalidate_interval",       when: Present, instead: "leave it out; nothing is pulled through" },
+    Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; nothing is pulled through" },
+    Row { key: "repository.*.access_policy.rules",       when: Filled,  instead: "use default_allow alone" },
+    Row { key: "repository.*.retention_policy.rules",    when: Filled,  instead: "leave it out; everything is kept" },
+    Row { key: "repository.*.immutable_tags",            when: Filled,  instead: "leave it out; every tag can move" },
+    Row { key: "repository.*.mutable_tags",              when: Filled,  instead: "leave it out; every tag can move" },
+    Row { key: "observability.tracing",                  when: Present, instead: "leave it out" },
+    Row { key: "observability.bind_address",             when: Present, instead: "leave it out" },
+    Row { key: "observability.port",                     when: Present, instead: "leave it out" },
+    Row { key: "observability.on_main",                  when: On,      instead: "leave it out" },
+];
+
+/// Refuses every key that asks for what isn't there.
+pub(super) fn refuse(document: &Document<'_>, findings: &mut Findings<'_>) {
+    for row in ROWS {
+        for found in document.find(row.key) {
+            if row.when.asks(found.value) {
+                findings.refuse(
+                    found.path,
+                    format!("not part of this version yet; {}", row.instead),
+                );
+            }
+        }
+    }
+}
+
+impl When {
+    fn asks(self, value: &DeValue<'_>) -> bool {
+        match (self, value) {
+            (Filled, DeValue::Array(list)) => !list.is_empty(),
+            (Filled, DeValue::String(text)) => !text.is_empty(),
+            (On, DeValue::Boolean(on)) => *on,
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+use crate::app::config::parse;
+
+/// The keys that are refused, each for no other reason than that its part is to come.
+fn refused(rest: &str) -> Vec<String> {
+    let Err(error) = parse("c", &format!("storage.fs.root_dir = 'x'\n{rest}"), &|_| {
+        None
+    }) else {
+        return Vec::new();
+    };
+    let key = |line: &str| {
+        assert!(line.contains(": not part of this version yet; "), "{line}");
+        line.split(": ").nth(1).unwrap().to_owned()
+    };
+    error.to_string().lines().map(key).collect()
+}
+
+#[test]
+fn a_key_without_its_part_is_refused() {
+    for (rest, key) in [
+        ("server.external_url = 'https://x'", "server.external_url"),
+        (
+            "server.trusted_proxies = ['::/0']",
+            "server.trusted_proxies",
+        ),
+        ("lock_store.redis.url = 'redis://x'", "lock_store.redis"),
+        ("cache_store.redis.url = 'redis://x'", "cache_store.redis"),
+        ("collector.enabled = true", "collector.enabled"),
+        ("collector.grace_period = '24h'", "collector.grace_period"),
+        (
+            "maintenance.retention_interval = '24h'",
+            "maintenance.retention_interval",
+        ),
+        ("token.lifetime = '5m'", "token.lifetime"),
+        ("observability.on_main = true", "observability.on_main"),
+        (
+            "observability.tracing.endpoint = 'grpc://x:4317'",
+            "observability.tracing",
+        ),
+        (
+            "repository.\"a/b\".immutable_tags = ['v*']",
+            "repository.\"a/b\".immutable_tags",
+        ),
+        (
+            "repository.\"*\".cache_max_size = '1GB'",
+            "repository.\"*\".cache_max_size",
+        ),
+    ] {
+        assert_eq!(refused(rest), [key], "{rest}");
+    }
+}
+
+#[test]
+fn what_asks_for_nothing_is_accepted() {
+    for rest in [
+        "lock_store = {}",
+        "cache_store = {}",
+        "identity = {}",
+        "observability = {}",
+        "observability.on_main = false",
+        "collector.enabled = false",
+        "server.trusted_proxies = []",
+        "repository.a = { upstream = [], immutable_tags = [], mutable_tags = [], mirrors = [] }",
+        "repository.a.access_policy.rules = []",
+        "repository.a.retention_policy.rules = []",
+    ] {
+        assert_eq!(refused(rest), [""; 0], "{rest}");
+    }
+}
+
+#[test]
+fn everything_is_refused_at_once_in_the_order_of_the_file() {
+    assert_eq!(
+        refused(
+            "repository.a.retention_policy.rules = ['true']\ncollector.enabled = true\nserver.external_url = 'http://x'"
+        ),
+        [
+            "repository.a.retention_policy.rules",
+            "collector.enabled",
+            "server.external_url"
+        ]
+    );
+}

@@ -1,0 +1,54 @@
+//! `[uploads]`, `[collector]` and `[maintenance]`: what the registry does unasked.
+
+use serde::Deserialize;
+
+use crate::adapters::units::Seconds;
+
+/// `[uploads]`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UploadsConfig {
+    /// A session that has been idle for longer is removed.
+    pub max_age: Seconds,
+}
+
+impl Default for UploadsConfig {
+    fn default() -> Self {
+        Self {
+            max_age: Seconds::new(86_400),
+        }
+    }
+}
+
+/// `[collector]`: removes what nothing references.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CollectorConfig {
+    /// Whether it runs.
+    pub enabled: bool,
+    /// How often it looks at repositories that were touched.
+    pub interval: Seconds,
+    /// How long something must have been unreferenced.
+    pub grace_period: Seconds,
+    /// How many objects it looks at in a second; without it, as many as it can.
+    pub rate_limit: Option<u32>,
+}
+
+impl Default for CollectorConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            interval: Seconds::new(3_600),
+            grace_period: Seconds::new(86_400),
+            rate_limit: None,
+        }
+    }
+}
+
+/// `[maintenance]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MaintenanceConfig {
+    /// How often the server itself applies the retention policies; without it, never.
+    pub retention_interval: Option<Seconds>,
+}

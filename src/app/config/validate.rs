@@ -1,0 +1,116 @@
+//! What types can't say: ranges, partners, names.
+
+mod namespaces;
+mod policies;
+mod ranges;
+
+use std::collections::BTreeMap;
+
+use super::Config;
+use super::findings::Findings;
+use super::key_path::KeyPath;
+use crate::adapters::identities::config::IdentityConfig;
+use crate::adapters::telemetry::config::ObservabilityConfig;
+use crate::adapters::upstream::config::UpstreamConfig;
+use crate::domain::model::Secret;
+
+/// Checks a configuration whose types are right; mends what is not worth an error, with a warning.
+pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
+    ranges::check(config, findings);
+    check_redis(config, findings);
+    check_observability(&config.observability, findings);
+    check_identities(&config.identity, findings);
+    for (namespace, repository) in &config.repository {
+        let key = KeyPath::of(&["repository", namespace]);
+        policies::check(&key, repository, findings);
+        for (index, upstream) in repository.upstream.iter().enumerate() {
+            check_upstream(&key.key("upstream").index(index), upstream, findings);
+        }
+    }
+    namespaces::check(&mut config.repository, findings);
+}
+
+fn check_redis(config: &Config, findings: &mut Findings<'_>) {
+    let urls = [
+        (
+            "lock_store",
+            config.lock_store.redis.as_ref().map(|redis| &redis.url),
+        ),
+        (
+            "cache_store",
+            config.cache_store.redis.as_ref().map(|redis| &redis.url),
+        ),
+    ];
+    for (section, url) in urls {
+        if url.is_some_and(|url| !is_redis_url(url)) {
+            findings.refuse(
+                KeyPath::of(&[section, "redis", "url"]),
+                r#"expected a URL such as "redis://localhost:6379" (what it is now may be a secret, and is not shown)"#,
+            );
+        }
+    }
+}
+
+fn is_redis_url(url: &Secret) -> bool {
+    let schemes = ["redis", "rediss", "redis+unix", "unix"];
+    url.expose()
+        .split_once("://")
+        .is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty())
+}
+
+fn check_observability(observability: &ObservabilityConfig, findings: &mut Findings<'_>) {
+    let key = KeyPath::of(&["observability"]);
+    match (observability.bind_address, observability.port) {
+        (Some(_), None) => findings.refuse(key.key("port"), "missing; `bind_address` needs it"),
+        (None, Some(_)) => findings.refuse(key.key("bind_address"), "missing; `port` needs it"),
+        (Some(_), Some(_)) | (None, None) => {}
+    }
+}
+
+fn check_identities(identities: &BTreeMap<String, IdentityConfig>, findings: &mut Findings<'_>) {
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    for (id, identity) in identities {
+        let key = KeyPath::of(&["identity", id]);
+        let name = identity.username.as_str();
+        if name.contains(':') || name.chars().any(char::is_control) {
+            findings.refuse(
+                key.key("username"),
+                "a user name has no colon and no control characters: HTTP can't carry them",
+            );
+        }
+        if let Some(other) = names.insert(name, id) {
+            findings.refuse(
+                key.key("username"),
+                format!("the user name of identity {other:?} already"),
+            );
+        }
+        if !identity.password.expose().starts_with("$argon2") {
+            findings.refuse(
+                key.key("password"),
+                "expected an argon2 hash, which begins with `$argon2` (what it is now may be a secret, and is not shown)",
+            );
+        }
+    }
+}
+
+fn check_upstream(key: &KeyPath, upstream: &UpstreamConfig, findings: &mut Findings<'_>) {
+    let partners = [
+        ("client_certificate", upstream.client_certificate.is_some()),
+        ("client_private_key", upstream.client_private_key.is_some()),
+        ("username", upstream.username.is_some()),
+        ("password", upstream.password.is_some()),
+    ];
+    for pair in partners.chunks_exact(2) {
+        if let [(one, one_there), (other, other_there)] = pair {
+            if *one_there && !*other_there {
+                findings.refuse(key.key(other), format!("missing; `{one}` needs it"));
+            }
+            if *other_there && !*one_there {
+                findings.refuse(key.key(one), format!("missing; `{other}` needs it"));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

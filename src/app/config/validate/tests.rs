@@ -1,0 +1,241 @@
+use crate::app::config::{Loaded, parse};
+use crate::domain::namespaces::MissingReferences;
+
+const STORAGE: &str = "storage.fs.root_dir = 'data'\n";
+
+fn load(rest: &str) -> Result<Loaded, String> {
+    parse("c.toml", &format!("{STORAGE}{rest}"), &|_| None).map_err(|error| error.to_string())
+}
+
+/// What a configuration is refused with, after its file and place.
+fn refusals(rest: &str) -> Vec<String> {
+    let error = load(rest).unwrap_err();
+    error
+        .lines()
+        .map(|line| line.split_once(": ").unwrap().1.to_owned())
+        .collect()
+}
+
+fn warnings(rest: &str) -> Vec<String> {
+    load(rest)
+        .unwrap()
+        .warnings
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn a_partner_that_is_missing_is_named() {
+    let upstream = "[[repository.a.upstream]]\nurl = 'https://x'\n";
+    for (rest, expected) in [
+        (
+            "client_certificate = 'c'",
+            "repository.a.upstream[0].client_private_key: missing; `client_certificate` needs it",
+        ),
+        (
+            "client_private_key = 'k'",
+            "repository.a.upstream[0].client_certificate: missing; `client_private_key` needs it",
+        ),
+        (
+            "username = 'u'",
+            "repository.a.upstream[0].password: missing; `username` needs it",
+        ),
+        (
+            "password = 'p'",
+            "repository.a.upstream[0].username: missing; `password` needs it",
+        ),
+    ] {
+        assert_eq!(refusals(&format!("{upstream}{rest}")), [expected]);
+    }
+    assert_eq!(
+        refusals("observability.port = 1"),
+        ["observability.bind_address: missing; `port` needs it"]
+    );
+    assert_eq!(
+        refusals("observability.bind_address = '::'"),
+        ["observability.port: missing; `bind_address` needs it"]
+    );
+    assert_eq!(
+        refusals("server.tls.server_private_key = 'k'"),
+        ["server.tls.server_certificate_bundle: missing"]
+    );
+    assert_eq!(
+        refusals("server.tls.server_certificate_bundle = 'c'"),
+        ["server.tls.server_private_key: missing"]
+    );
+}
+
+#[test]
+fn numbers_that_would_stop_the_registry_are_refused() {
+    for (rest, key) in [
+        ("max_concurrent_requests = 0", "max_concurrent_requests"),
+        (
+            "max_concurrent_requests = 9223372036854775807",
+            "max_concurrent_requests",
+        ),
+        ("server.query_timeout = 0", "server.query_timeout"),
+        (
+            "server.streaming_chunk_size = 0",
+            "server.streaming_chunk_size",
+        ),
+        ("uploads.max_age = '0s'", "uploads.max_age"),
+        ("collector.rate_limit = 0", "collector.rate_limit"),
+        (
+            "lock_store.redis = { url = 'redis://x', ttl = 0 }",
+            "lock_store.redis.ttl",
+        ),
+    ] {
+        assert!(
+            refusals(rest)[0].starts_with(&format!("{key}: expected ")),
+            "{rest}"
+        );
+    }
+}
+
+#[test]
+fn a_grace_period_of_nothing_is_allowed() {
+    assert!(load("server.query_timeout_grace_period = 0").is_ok());
+}
+
+#[test]
+fn a_chunk_that_is_too_small_is_raised_with_a_warning() {
+    let loaded = load("server.streaming_chunk_size = 100").unwrap();
+
+    assert_eq!(loaded.config.streaming_chunk_size().bytes(), 4096);
+    assert_eq!(
+        loaded.warnings[0].to_string(),
+        "2:8: server.streaming_chunk_size: 100B is too small and was raised to 4KiB"
+    );
+}
+
+#[test]
+fn the_chunk_suits_the_filesystem_unless_told_otherwise() {
+    assert_eq!(
+        load("").unwrap().config.streaming_chunk_size().bytes(),
+        256 << 10
+    );
+    assert_eq!(
+        load("server.streaming_chunk_size = '50MB'")
+            .unwrap()
+            .config
+            .streaming_chunk_size()
+            .bytes(),
+        50_000_000
+    );
+}
+
+#[test]
+fn a_redis_url_is_checked_and_not_shown() {
+    for section in ["lock_store", "cache_store"] {
+        let refusals = refusals(&format!("{section}.redis.url = 'http://:hunter2@host'"));
+
+        assert!(
+            refusals[0].contains("redis://localhost:6379") && !refusals[0].contains("hunter2"),
+            "{refusals:?}"
+        );
+    }
+}
+
+#[test]
+fn identities_have_names_of_their_own_and_hashed_passwords() {
+    let refusals = refusals(
+        "identity.a = { username = 'same', password = 'hunter2' }\n\
+         identity.b = { username = 'same', password = '$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA' }\n\
+         identity.c = { username = 'with:colon', password = '$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA' }",
+    );
+
+    assert_eq!(refusals.len(), 3, "{refusals:?}");
+    assert!(refusals[0].starts_with("identity.a.password: expected an argon2 hash"));
+    assert!(!refusals[0].contains("hunter2"));
+    assert_eq!(
+        refusals[1],
+        "identity.b.username: the user name of identity \"a\" already"
+    );
+    assert!(refusals[2].starts_with("identity.c.username: a user name has no colon"));
+}
+
+#[test]
+fn rules_under_the_wrong_policy_are_sent_to_the_right_one() {
+    assert_eq!(
+        refusals(
+            "repository.a.access_policy.rules = ['image.tag == \"x\"', 'true', 'last_pulled.size() > 0']"
+        ),
+        [
+            "repository.a.access_policy.rules[0]: `image.tag` belongs to `retention_policy`",
+            "repository.a.access_policy.rules[2]: `last_pulled` belongs to `retention_policy`",
+        ]
+    );
+    assert_eq!(
+        refusals("repository.a.retention_policy.rules = ['identity.id == \"x\"']"),
+        ["repository.a.retention_policy.rules[0]: `identity.id` belongs to `access_policy`"]
+    );
+}
+
+#[test]
+fn the_entry_for_all_the_rest_has_two_spellings() {
+    for name in ["\"*\"", "\"\""] {
+        let config = load(&format!(
+            "repository.{name}.access_policy.default_allow = true"
+        ))
+        .unwrap()
+        .config;
+
+        assert!(
+            config.repository["*"]
+                .access_policy
+                .as_ref()
+                .unwrap()
+                .default_allow
+        );
+    }
+    assert!(refusals("repository.\"*\" = {}\nrepository.\"\" = {}")[0].contains("keep one"));
+}
+
+#[test]
+fn an_entry_without_a_policy_below_one_that_has_it_is_warned_of() {
+    let warned = warnings(
+        "repository.team.access_policy.default_allow = true\n\
+         repository.\"team/app\" = {}\n\
+         repository.teammate = {}",
+    );
+
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].starts_with("3:12: repository.\"team/app\": has no access_policy"),
+        "{warned:?}"
+    );
+    assert!(warned[0].ends_with("not even from \"team\""), "{warned:?}");
+}
+
+#[test]
+fn the_star_counts_as_the_shortest_entry() {
+    let warned = warnings(
+        "repository.\"*\".access_policy = {}\nrepository.a = {}\nrepository.b.access_policy = {}",
+    );
+
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(
+        warned[0].contains("repository.a: has no access_policy"),
+        "{warned:?}"
+    );
+}
+
+#[test]
+fn missing_references_has_three_settings() {
+    for (text, setting) in [
+        ("refuse", MissingReferences::Refuse),
+        ("indexes", MissingReferences::Indexes),
+        ("accept", MissingReferences::Accept),
+    ] {
+        let config = load(&format!("repository.a.missing_references = '{text}'"))
+            .unwrap()
+            .config;
+
+        assert_eq!(config.repository["a"].missing_references, setting);
+    }
+    assert_eq!(
+        load("repository.a = {}").unwrap().config.repository["a"].missing_references,
+        MissingReferences::Indexes
+    );
+}

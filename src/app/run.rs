@@ -1,0 +1,120 @@
+//! `run`: the arguments, the configuration, the runtime and the command, and what is said of their failures.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::cli::{Cli, Command, Stop};
+use super::commands::{self, CommandError};
+use super::config::{self, Config, Source};
+use super::logging;
+use super::shutdown::Signals;
+
+/// The command failed.
+const FAILED: u8 = 1;
+
+/// The command line or the configuration makes no sense (`EX_USAGE` of sysexits).
+const BAD_CONFIGURATION: u8 = 64;
+
+/// Threads for calls that wait for a disk. The default configuration works on 50 requests at a time, each of which
+/// waits for one such call at most; more threads would only queue in the kernel instead of here. (tokio's own 512
+/// would let a slow disk take a gigabyte of stacks.)
+const BLOCKING_THREADS: usize = 64;
+
+/// How long the end of the program waits for a call that a disk holds up.
+const LAST_CALLS: Duration = Duration::from_secs(5);
+
+/// Runs the program.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::parse(arguments) {
+        Ok(cli) => cli,
+        Err(Stop::Help(help)) => {
+            println!("{help}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Stop::Usage(message)) => {
+            eprintln!("{message}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    logging::start(environment("RUST_LOG").as_deref());
+
+    let source = Source::choose(cli.config.as_deref(), Path::new(""));
+    let config = match config::load(&source, &environment) {
+        Ok(loaded) => {
+            for warning in &loaded.warnings {
+                tracing::warn!("{}:{warning}", loaded.file);
+            }
+            loaded.config
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(BAD_CONFIGURATION);
+        }
+    };
+    if source == Source::Embedded {
+        tracing::warn!(
+            "there is no config.toml and none was named (-c): using ./registry-data, on this machine only, everything allowed"
+        );
+    }
+
+    match execute(&cli.command, &config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{}", with_causes(&error));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn execute(command: &Command, config: &Config) -> Result<(), CommandError> {
+    let runtime = runtime().map_err(CommandError::Runtime)?;
+    let result = runtime.block_on(async {
+        let signals = Signals::listen().map_err(CommandError::Runtime)?;
+        let command = async {
+            match command {
+                Command::Scrub(_) => commands::scrub::scrub(config),
+                Command::Server(_) => commands::server::server(config, signals.stop.clone()).await,
+            }
+        };
+        tokio::select! {
+            result = command => result,
+            () = signals.at_once.cancelled() => Err(CommandError::Interrupted),
+        }
+    });
+    runtime.shutdown_timeout(LAST_CALLS);
+    result
+}
+
+/// One worker per core, which is tokio's default.
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("registry")
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+}
+
+/// An error and what caused it, in one line.
+fn with_causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line = format!("{line}: {error}");
+        cause = error.source();
+    }
+    line
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads the environment; all others are handed it"
+)]
+fn environment(name: &str) -> Option<String> {
+    // What is no text can't be a secret's value either.
+    std::env::var(name).ok()
+}

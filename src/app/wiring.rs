@@ -1,0 +1,104 @@
+//! The composition root: every `Arc<dyn …>` of the program is made in this file.
+
+use std::error::Error;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::adapters::clock::SystemClock;
+use crate::adapters::http::Settings;
+use crate::adapters::locks::FileLocks;
+use crate::adapters::storage;
+use crate::adapters::storage::config::StorageConfig;
+use crate::app::config::Config;
+use crate::domain::namespaces::{Namespace, Namespaces};
+use crate::domain::registry::Registry;
+use crate::ports::{Clock, LockManager, StoragePorts};
+
+/// How long a lock is waited for: longer than any holder needs for a few small
+/// writes on a slow disk, and short enough to tell the client in time.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A part of the registry that can't be built as its section of the configuration asks.
+#[derive(Debug, Error)]
+#[error("{section}: can't be used")]
+pub struct BuildError {
+    /// The section.
+    pub section: &'static str,
+    /// Why.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+/// What a store is reached by: its ports, and the locks of all who write to it.
+struct Store {
+    ports: StoragePorts,
+    locks: Arc<dyn LockManager>,
+}
+
+/// Builds the registry that a configuration describes.
+///
+/// # Errors
+/// When a part can't be built.
+pub fn registry(config: &Config) -> Result<Registry, BuildError> {
+    let store = store(config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+
+    Ok(Registry::new(
+        &store.ports,
+        &store.locks,
+        &clock,
+        namespaces(config),
+    ))
+}
+
+/// The limits of the server that the configuration describes.
+#[must_use]
+pub fn settings(config: &Config) -> Settings {
+    Settings {
+        max_concurrent_requests: config.max_concurrent_requests,
+        query_timeout: config.server.query_timeout.duration(),
+        grace_period: config.server.query_timeout_grace_period.duration(),
+        ..Settings::default()
+    }
+}
+
+fn store(config: &Config) -> Result<Store, BuildError> {
+    let chunk = config.streaming_chunk_size().as_usize();
+    match &config.storage {
+        StorageConfig::Fs(fs) => open_files(&fs.root_dir, fs.durable, chunk),
+        StorageConfig::S3(_) => Err(BuildError {
+            section: "storage.s3",
+            source: "not part of this version yet".into(),
+        }),
+    }
+}
+
+fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildError> {
+    let failed = |source: Box<dyn Error + Send + Sync>| BuildError {
+        section: "storage.fs",
+        source,
+    };
+    let ports = storage::open_files(root, durable, chunk).map_err(|e| failed(e.into()))?;
+    // Files always: a server and a `scrub` in cron exclude each other.
+    let locks = FileLocks::open(&storage::lock_file(root), PATIENCE);
+    Ok(Store {
+        ports,
+        locks: Arc::new(locks.map_err(|e| failed(e.into()))?),
+    })
+}
+
+fn namespaces(config: &Config) -> Namespaces {
+    Namespaces::new(config.repository.iter().map(|(prefix, entry)| {
+        let namespace = Namespace {
+            default_allow: entry
+                .access_policy
+                .as_ref()
+                .is_some_and(|p| p.default_allow),
+            missing_references: entry.missing_references,
+        };
+        (prefix.clone(), namespace)
+    }))
+}

@@ -1,0 +1,32 @@
+//! `Secret`: a string that no log line, error or `Debug` shows.
+
+use std::fmt;
+
+/// A password, key or token. Its text leaves only through [`Secret::expose`].
+///
+/// Equality compares configurations; it is not constant in time, so it must not judge what a client sent.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps `text` out of sight.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text, for the one place that needs it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("…")
+    }
+}
+
+#[cfg(test)]
+mod tests;

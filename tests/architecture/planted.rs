@@ -1,0 +1,67 @@
+//! Sources that break the rules, and sources that only look like it: the checker is checked with them.
+
+/// A file's path, its text, and how each line that must be found in it begins. No line: nothing may be found.
+pub type Planted = (&'static str, &'static str, &'static [&'static str]);
+
+#[rustfmt::skip] // a table
+pub const PLANTED: &[Planted] = &[
+    // Rooms, in every way a path can be written.
+    ("src/domain/a.rs", "use crate::adapters::http;", &["src/domain/a.rs:1: `crate::adapters::http`: the domain names"]),
+    ("src/domain/a.rs", "\n\nuse crate::{ports, adapters::{http::x, units}};", &["src/domain/a.rs:3: `crate::adapters::http::x`", "src/domain/a.rs:3: `crate::adapters::units`"]),
+    ("src/domain/a.rs", "fn f() -> crate::app::Config { todo!() }", &["src/domain/a.rs:1: `crate::app::Config`"]),
+    ("src/domain/a.rs", "fn f() { crate :: adapters :: units :: f() }", &["src/domain/a.rs:1: `crate::adapters::units::f`"]),
+    ("src/domain/a.rs", "use crate::r#adapters as a;", &["src/domain/a.rs:1: `crate::adapters`"]),
+    ("src/domain/a.rs", "use super::super::adapters;", &["src/domain/a.rs:1: `super::super::adapters`: one level"]),
+    ("src/domain/a/b.rs", "use super::super::c;", &["src/domain/a/b.rs:1: `super::super::c`: one level"]),
+    ("src/domain/a.rs", "use super::{super::adapters};", &["src/domain/a.rs:1: `super::super::adapters`: one level"]),
+    ("src/domain/a.rs", "use crate::*;", &["src/domain/a.rs:1: `crate::*`: name the room"]),
+    ("src/domain/a.rs", "use crate::{self as all};", &["src/domain/a.rs:1: `crate::self`: name the room"]),
+    ("src/domain/a.rs", "use crate as all;", &["src/domain/a.rs:1: `crate`: name the room"]),
+    ("src/domain/a.rs", "#[serde(with = \"crate::adapters::units\")] struct S;", &["src/domain/a.rs:1: `crate::adapters::units`"]),
+    ("src/domain/model/a.rs", "use crate::ports::Clock;", &["src/domain/model/a.rs:1: `crate::ports::Clock`: the model"]),
+    ("src/domain/model/a.rs", "use crate::domain::access;", &["src/domain/model/a.rs:1: `crate::domain::access`: the model"]),
+    ("src/domain/model.rs", "use super::access;", &["src/domain/model.rs:1: `super::access`: the model"]),
+    ("src/domain/model/a.rs", "use super::digest::Digest; use crate::domain::model::Tag;", &[]),
+    ("src/ports/a.rs", "use crate::domain::Registry;", &["src/ports/a.rs:1: `crate::domain::Registry`: ports name only"]),
+    ("src/ports/a.rs", "use crate::domain::{model::Digest, access};", &["src/ports/a.rs:1: `crate::domain::access`: ports"]),
+    ("src/ports/a.rs", "use crate::domain::model::Digest; use super::error::StoreError;", &[]),
+    ("src/adapters/http/a.rs", "use crate::app::config;", &["src/adapters/http/a.rs:1: `crate::app::config`: adapters name"]),
+    ("src/adapters/http/a.rs", "use crate::adapters::storage::x;", &["src/adapters/http/a.rs:1: `crate::adapters::storage::x`: adapter fam"]),
+    ("src/adapters/http.rs", "use super::storage;", &["src/adapters/http.rs:1: `super::storage`: adapter families"]),
+    ("src/adapters/http/a.rs", "use crate::adapters;", &["src/adapters/http/a.rs:1: `crate::adapters`: adapter families"]),
+    ("src/adapters/http/a.rs", "use crate::adapters::{units, http::b}; use super::c; use crate::ports::Clock;", &[]),
+    ("src/app/a.rs", "use crate::adapters::{http, storage}; use crate::domain::Registry;", &[]),
+    ("src/adapters/http/a.rs", "mod b { use super::c; use super::super::d; }", &["src/adapters/http/a.rs:1: `super::super::d`: one level"]),
+    ("src/adapters/http.rs", "mod b { fn f() { if x { y } } use super::c; } use super::storage;", &["src/adapters/http.rs:1: `super::storage`"]),
+    ("src/adapters/http/a/b.rs", "pub(in super::super) fn f() {} pub(in crate::adapters::http) struct S(u8);", &[]),
+    ("src/main.rs", "use simple_registry::adapters;", &["src/main.rs:1: `simple_registry::adapters`: main names"]),
+    ("src/main.rs", "fn main() { simple_registry::app::run() }", &[]),
+    // Crates and the standard library.
+    ("src/domain/a.rs", "use tokio::sync::Mutex;", &["src/domain/a.rs:1: `tokio::sync::Mutex`: the pure rooms use"]),
+    ("src/domain/a.rs", "use {serde::Serialize, opendal as o};", &["src/domain/a.rs:1: `opendal`"]),
+    ("src/ports/a.rs", "fn f(_: hyper::Body) {}", &["src/ports/a.rs:1: `hyper::Body`: the pure rooms use"]),
+    ("src/ports/a.rs", "extern crate hyper;", &["src/ports/a.rs:1: `hyper`"]),
+    ("src/domain/a.rs", "fn f() { ::tokio::spawn(x) }", &["src/domain/a.rs:1: `tokio::spawn`"]),
+    ("src/domain/a.rs", "#[tokio::main] fn f() { Vec::<hyper::Body>::new() }", &["src/domain/a.rs:1: `tokio::main`", "src/domain/a.rs:1: `hyper::Body`"]),
+    ("src/domain/a.rs", "use crate::domain::{tokio::x, hyper}; x.tokio::<u8>();", &[]),
+    ("src/domain/a.rs", "use crate::domain::tokio::x; use bytes::Bytes; use serde_json::json;", &[]),
+    ("src/domain/a.rs", "use std::fs;", &["src/domain/a.rs:1: `std::fs`: the pure rooms do no I/O"]),
+    ("src/domain/a.rs", "use std::{fmt, net::TcpStream};", &["src/domain/a.rs:1: `std::net::TcpStream`"]),
+    ("src/domain/a.rs", "fn f() { std::time::SystemTime::now(); }", &["src/domain/a.rs:1: `std::time::SystemTime::now`"]),
+    ("src/domain/a.rs", "use std::time::Duration; use std::io::Error;", &[]),
+    ("src/adapters/http/a.rs", "use tokio::net::TcpListener; use std::fs;", &[]),
+    // Statuses.
+    ("src/adapters/http/a.rs", "StatusCode::NOT_FOUND", &["src/adapters/http/a.rs:1: `StatusCode::NOT_FOUND`: error statuses"]),
+    ("src/adapters/http/a.rs", "http::StatusCode::from_u16(404)", &["src/adapters/http/a.rs:1: `http::StatusCode::from_u16`"]),
+    ("src/adapters/http/a.rs", "StatusCode::ACCEPTED; fn f(_: StatusCode) {}", &[]),
+    ("src/adapters/http/error.rs", "StatusCode::NOT_FOUND", &[]),
+    ("src/adapters/upstream/client.rs", "StatusCode::NOT_FOUND", &[]),
+    // What is no code, or only for tests.
+    ("src/domain/a.rs", "// use crate::adapters::http;\n/* crate::app /* nested */ crate::app */ //! crate::app", &[]),
+    ("src/domain/a.rs", "const A: &str = \"use crate::app;\"; const B: &str = r#\"\"crate::app::x\"#; const C: char = '\"';", &[]),
+    ("src/domain/a.rs", "fn f<'a>(x: &'a str) -> char { 'x' } // '\nuse crate::app::x;", &["src/domain/a.rs:2: `crate::app::x`"]),
+    ("src/domain/a.rs", "#[cfg(test)]\nmod tests { use crate::adapters::http; }\n#[cfg(test)] use tokio::test;", &[]),
+    ("src/domain/a.rs", "#[cfg(test)]\nmod tests;\nuse crate::app::x;", &["src/domain/a.rs:3: `crate::app::x`"]),
+    ("src/domain/a.rs", "#[cfg(not(test))]\nuse crate::app::x;", &["src/domain/a.rs:2: `crate::app::x`"]),
+    ("src/ports/a.rs", "#[cfg_attr(test, mockall::automock)] pub(crate) trait Clock {}", &[]),
+];

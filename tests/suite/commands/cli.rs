@@ -1,0 +1,197 @@
+//! The program as a shell sees it: what it prints, and what it ends with.
+
+use std::fs;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The README's text.
+const USAGE: &str = "\
+Usage: simple-registry [-c <config>] <command> [<args>]
+
+An OCI-compliant and docker-compatible registry service
+
+Options:
+  -c, --config      the path to the configuration file, defaults to
+                    `config.toml`
+  --help, help      display usage information
+
+Commands:
+  scrub             Check the storage backend for inconsistencies
+  server            Run the registry listeners
+
+";
+
+/// Runs the program in an empty directory, where `config.toml` has this text if there is one.
+fn run(config: Option<&str>, arguments: &[&str]) -> Output {
+    let directory = TempDir::new().unwrap();
+    if let Some(config) = config {
+        fs::write(directory.path().join("config.toml"), config).unwrap();
+    }
+    program(&directory).args(arguments).output().unwrap()
+}
+
+fn program(directory: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simple-registry"));
+    command.current_dir(directory.path()).env_remove("RUST_LOG");
+    command
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn help_is_the_readmes_text() {
+    for argument in ["--help", "help"] {
+        let output = run(None, &[argument]);
+
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), USAGE);
+    }
+}
+
+#[test]
+fn arguments_that_make_no_sense_end_with_64() {
+    for arguments in [&[][..], &["serve"], &["server", "--port", "1"], &["-c"]] {
+        let output = run(None, arguments);
+
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(
+            errors(&output).contains("simple-registry --help"),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_was_named_must_exist() {
+    let output = run(None, &["-c", "absent.toml", "server"]);
+
+    assert_eq!(output.status.code(), Some(64));
+    assert!(
+        errors(&output).starts_with("absent.toml: can't be read: "),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn a_bad_configuration_ends_with_64_and_its_place() {
+    let output = run(
+        Some("[storage.fs]\nroot_dir = 'data'\n[server]\nport = 'abc'\n"),
+        &["server"],
+    );
+
+    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(
+        errors(&output),
+        "config.toml:4:8: server.port: expected a port number from 0 to 65535, found \"abc\"\n"
+    );
+}
+
+#[test]
+fn what_this_version_can_not_do_is_refused_all_at_once() {
+    let config = "[storage.fs]\nroot_dir = 'data'\n[server.tls]\nserver_certificate_bundle = 'c'\n\
+                  server_private_key = 'k'\n[identity.alice]\nusername = 'alice'\npassword = '$argon2id$x'\n";
+
+    let output = run(Some(config), &["server"]);
+
+    assert_eq!(output.status.code(), Some(64));
+    let errors = errors(&output);
+    let lines: Vec<&str> = errors.lines().collect();
+    assert_eq!(lines.len(), 2, "{errors}");
+    assert!(
+        lines[0].starts_with("config.toml:3:9: server.tls: not part of this version yet; "),
+        "{errors}"
+    );
+    assert!(
+        lines[1].starts_with("config.toml:6:11: identity.alice: not part of this version yet; "),
+        "{errors}"
+    );
+}
+
+#[test]
+fn a_secret_comes_from_the_environment_or_is_told_to_be_missing() {
+    let directory = TempDir::new().unwrap();
+    let config = "[storage.fs]\nroot_dir = 'data'\n[token]\nkey = '${SIMPLE_REGISTRY_TEST_KEY}'\n";
+    fs::write(directory.path().join("config.toml"), config).unwrap();
+
+    let without = program(&directory).arg("server").output().unwrap();
+    let with = program(&directory)
+        .arg("server")
+        .env("SIMPLE_REGISTRY_TEST_KEY", "hunter2")
+        .output()
+        .unwrap();
+
+    assert_eq!(
+        errors(&without),
+        "config.toml:4:1: token.key: the environment variable SIMPLE_REGISTRY_TEST_KEY is not set\n"
+    );
+    assert!(
+        errors(&with).contains("token.key: not part of this version yet"),
+        "{}",
+        errors(&with)
+    );
+    assert!(!errors(&with).contains("hunter2"));
+}
+
+#[test]
+fn scrub_says_that_it_is_to_come_and_fails() {
+    let output = run(Some("storage.fs.root_dir = 'data'"), &["scrub"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        errors(&output).contains("scrub is not part of this version yet"),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn the_built_in_configuration_says_what_it_is() {
+    let output = run(None, &["scrub"]);
+
+    assert!(
+        errors(&output).contains("there is no config.toml"),
+        "{}",
+        errors(&output)
+    );
+    assert!(
+        errors(&output).contains("everything allowed"),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn warnings_of_a_configuration_are_logged() {
+    let config =
+        "storage.fs.root_dir = 'data'\nrepository.a.access_policy = {}\nrepository.\"a/b\" = {}\n";
+
+    let output = run(Some(config), &["scrub"]);
+
+    assert!(
+        errors(&output).contains("config.toml:3:12: repository.\"a/b\": has no access_policy"),
+        "{}",
+        errors(&output)
+    );
+}
+
+#[test]
+fn a_log_filter_that_makes_no_sense_is_told_of_and_replaced() {
+    let directory = TempDir::new().unwrap();
+
+    let output = program(&directory)
+        .arg("scrub")
+        .env("RUST_LOG", "=loud=")
+        .output()
+        .unwrap();
+
+    assert!(errors(&output).contains("RUST_LOG"), "{}", errors(&output));
+    assert!(
+        errors(&output).contains("scrub is not part of this version yet"),
+        "{}",
+        errors(&output)
+    );
+}

@@ -1,0 +1,106 @@
+//! The examples of the project's first text, word for word: each loads, or is refused with the message that helps.
+
+use simple_registry::app::config::{Loaded, parse};
+
+const STORAGE: &str = "storage.fs.root_dir = '/var/lib/registry'\n\n";
+
+const UPSTREAMS: &str = r#"
+[[repository."library".upstream]]
+url = "https://docker.io/v2/library"
+client_certificate = "/path/to/client.crt"
+client_private_key = "/path/to/client.key"
+
+[[repository."library".upstream]]
+url = "https://registry-1.docker.io/v2/library"
+username = "username"
+password = "password"
+
+[[repository."library".upstream]]
+url = "https://index.docker.io/v2/library"
+# server_ca_bundle = "/path/to/ca.crt" # specify authorized server CAs
+# anonymous access
+"#;
+
+const ACCESS: &str = r#"
+[repository."my-registry".access_policy]
+default_allow = true
+rules = [
+  "identity.username == 'admin'",
+  "identity.certificate.organizations.contains('admin')"
+]
+"#;
+
+const RETENTION_UNDER_ACCESS: &str = r#"
+[repository."my-registry".access_policy]
+rules = [
+  'image.tag != "latest"',
+  'image.pushed_at < now() - days(15)',
+  'image.last_pulled_at < now() - days(15)',
+  'top(image.tag, last_pulled, 10)', # image.tag is among top 10 last pulled
+  'top(image.tag, last_pushed, 10)', # image.tag is among top 10 last pushed
+]
+"#;
+
+fn load(example: &str) -> Result<Loaded, String> {
+    parse("config.toml", &format!("{STORAGE}{example}"), &|_| None)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_upstreams_are_understood_and_refused_by_name_only() {
+    assert_eq!(
+        load(UPSTREAMS).unwrap_err(),
+        "config.toml:4:24: repository.library.upstream: not part of this version yet; leave it out; nothing is pulled through"
+    );
+}
+
+#[test]
+fn the_access_rules_are_understood_and_refused_by_name_only() {
+    assert_eq!(
+        load(ACCESS).unwrap_err(),
+        "config.toml:6:1: repository.my-registry.access_policy.rules: not part of this version yet; use default_allow alone"
+    );
+}
+
+#[test]
+fn the_access_policy_without_rules_loads() {
+    let example = &ACCESS[..ACCESS.find("rules").unwrap()];
+
+    let loaded = load(example).unwrap();
+
+    assert!(
+        loaded.config.repository["my-registry"]
+            .access_policy
+            .as_ref()
+            .unwrap()
+            .default_allow
+    );
+}
+
+#[test]
+fn retention_rules_under_the_access_policy_are_sent_where_they_belong() {
+    let message = load(RETENTION_UNDER_ACCESS).unwrap_err();
+
+    assert_eq!(message.lines().count(), 5, "{message}");
+    assert!(
+        message.starts_with(
+            "config.toml:6:3: repository.my-registry.access_policy.rules[0]: `image.tag` belongs to `retention_policy`\n"
+        ),
+        "{message}"
+    );
+    assert!(
+        message.ends_with("rules[4]: `image.tag` belongs to `retention_policy`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_corrected_retention_rules_are_understood_and_refused_by_name_only() {
+    let corrected = RETENTION_UNDER_ACCESS.replace("access_policy", "retention_policy");
+
+    assert_eq!(
+        load(&corrected).unwrap_err(),
+        "config.toml:5:1: repository.my-registry.retention_policy.rules: not part of this version yet; \
+         leave it out; everything is kept"
+    );
+}
