@@ -68,7 +68,7 @@ impl Call {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         head.push_str("Host: registry\r\nConnection: close\r\n");
         for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            head.extend([name, ": ", value, "\r\n"]);
         }
         let mut text;
         if self.chunked {
@@ -82,7 +82,8 @@ impl Call {
             text.extend(b"0\r\n\r\n");
         } else {
             if matches!(&*self.method, "PUT" | "POST" | "PATCH") {
-                head.push_str(&format!("Content-Length: {}\r\n", self.body.len()));
+                let length = self.body.len().to_string();
+                head.extend(["Content-Length: ", &length, "\r\n"]);
             }
             head.push_str("\r\n");
             text = head.into_bytes();

@@ -1,6 +1,6 @@
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn is_full(result: &Result<Place, RegistryError>) -> bool {
     matches!(result, Err(RegistryError::TooManyRequests))

@@ -56,7 +56,7 @@ async fn a_request_may_take_its_time() {
 async fn a_response_that_nobody_takes_closes_the_connection() {
     let connection = Arc::new(Connection::new());
     let _active = connection.begin();
-    let meter = Arc::new(Mutex::new(Meter::new(Duration::from_secs(60))));
+    let meter = Arc::new(Mutex::new(Meter::new(Duration::from_mins(1))));
     connection.watch(&meter);
     meter.lock().unwrap().wait(Instant::now());
 

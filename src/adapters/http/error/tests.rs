@@ -28,14 +28,14 @@ fn digest() -> Digest {
     Hasher::digest_of(Algorithm::Sha256, b"")
 }
 
-fn session() -> Box<UploadSession> {
+fn session() -> UploadSession {
     let id: UploadId = "01234567-89ab-cdef-0123-456789abcdef".parse().unwrap();
-    Box::new(UploadSession {
+    UploadSession {
         id,
         started_at: Timestamp::from_millis(0),
         hasher: Hasher::new(Algorithm::Sha256),
         pieces: vec![],
-    })
+    }
 }
 
 fn every_registry_error() -> Vec<(RegistryError, u16)> {
@@ -43,7 +43,7 @@ fn every_registry_error() -> Vec<(RegistryError, u16)> {
     let broken = |kind: io::ErrorKind| R::BodyBroken(kind.into());
     vec![
         (R::BlobUnknown(digest()), 404),
-        (R::UploadInvalid(session()), 416),
+        (R::UploadInvalid(Box::new(session())), 416),
         (R::UploadUnknown, 404),
         (R::DigestInvalid("x".to_owned()), 400),
         (R::ManifestBlobUnknown(digest()), 404),

@@ -1,6 +1,6 @@
 use super::*;
 
-const ALLOWANCE: Duration = Duration::from_secs(60);
+const ALLOWANCE: Duration = Duration::from_mins(1);
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
