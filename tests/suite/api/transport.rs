@@ -87,17 +87,24 @@ async fn a_client_may_ask_before_it_sends() {
         .expect_error(403, "DENIED");
 }
 
-/// A refused client must be able to read why, however much it still sends.
+/// A client that is refused while it sends can go on to the end of what it
+/// sends, and then read why: no reset in between, which on some systems takes
+/// the answer away.
 #[tokio::test]
-async fn an_early_refusal_arrives() {
+async fn an_early_refusal_is_no_reset() {
     let registry = TestRegistry::with(Setup::with_namespaces([("*", Setup::closed())])).await;
-    let content = vec![0; 32 * 1024 * 1024];
+    let content = vec![0; 16 * 1024 * 1024];
+    let head = format!(
+        "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nContent-Length: {}\r\n\r\n",
+        content.len()
+    );
+    let mut stream = registry.raw(&head).await;
 
-    for _ in 0..5 {
-        let call = registry.post(format!("/v2/a/blobs/uploads/?digest={}", digest_of(b"")));
-        let answer = call.body(&content).send().await;
-        answer.expect_error(403, "DENIED");
-    }
+    stream.write_all(&content).await.unwrap();
+
+    Answer::read(&mut stream, false)
+        .await
+        .expect_error(403, "DENIED");
 }
 
 /// code-8, code-13; 404 without JSON where the spec has no code.
