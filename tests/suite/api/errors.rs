@@ -1,5 +1,9 @@
 //! Errors: what fails beneath us is never an answer about content.
 
+use std::time::{Duration, Instant};
+
+use simple_registry::adapters::http::Settings;
+
 use crate::support::{Answer, Call, Fault, Flaky, Image, Setup, TestRegistry, digest_of};
 
 /// A request to each endpoint that works, made anew each time.
@@ -41,7 +45,10 @@ struct World {
 
 impl World {
     async fn new(fault: Fault) -> Self {
-        let mut setup = Setup::default();
+        Self::with(Setup::default(), fault).await
+    }
+
+    async fn with(mut setup: Setup, fault: Fault) -> Self {
         let flaky = Flaky::over(setup.storage, fault);
         setup.storage = flaky.ports();
         let registry = TestRegistry::with(setup).await;
@@ -138,4 +145,35 @@ async fn a_panic_is_an_answer_like_another() {
 
         world.call("GET tags/list").send().await.expect_status(200);
     }
+}
+
+/// semantics.md, "Limits": a store that hangs does not hold requests for ever.
+#[tokio::test]
+async fn a_request_that_does_not_come_forward_is_given_up() {
+    let settings = Settings {
+        max_concurrent_requests: 1,
+        query_timeout: Duration::from_millis(300),
+        grace_period: Duration::from_millis(300),
+        ..Settings::default()
+    };
+    let world = World::with(Setup::with_settings(settings), Fault::Hang).await;
+
+    world.flaky.fail_after(0);
+    let started = Instant::now();
+    let answer = world.call("GET manifests/latest").send().await;
+    answer.expect_error(503, "UNAVAILABLE");
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    world.call("GET tags/list").send().await.expect_status(200);
+
+    // A write has longer, and is not stopped: it keeps its place.
+    world.flaky.fail_after(0);
+    let started = Instant::now();
+    let answer = world.call("PUT manifests/latest manifest").send().await;
+    answer.expect_error(503, "UNAVAILABLE");
+    assert!(started.elapsed() >= Duration::from_millis(600));
+    world
+        .call("GET tags/list")
+        .send()
+        .await
+        .expect_error(429, "TOOMANYREQUESTS");
 }

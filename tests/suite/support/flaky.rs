@@ -22,6 +22,8 @@ pub enum Fault {
     Outage,
     /// With a panic.
     Panic,
+    /// By never coming back.
+    Hang,
 }
 
 /// Counts the calls to a store, and lets one of them fail.
@@ -52,12 +54,16 @@ impl Flaky {
         self.left.load(Ordering::SeqCst) > usize::MAX / 2
     }
 
-    fn call(&self) -> Result<(), StoreError> {
+    async fn call(&self) -> Result<(), StoreError> {
         // Beneath zero it wraps around: only one call fails.
         if self.left.fetch_sub(1, Ordering::SeqCst) != 0 {
             return Ok(());
         }
-        assert_ne!(self.fault, Fault::Panic, "a bug, secret");
+        match self.fault {
+            Fault::Outage => {}
+            Fault::Panic => panic!("a bug, secret"),
+            Fault::Hang => std::future::pending().await,
+        }
         Err(StoreError::Unavailable {
             what: "a secret".to_owned(),
             source: "the disk is on fire".into(),
@@ -89,7 +95,7 @@ macro_rules! passes_on {
         #[async_trait]
         impl $trait for Flaky {
             $(async fn $method(&self, $($argument: $type),*) -> $output {
-                self.call()?;
+                self.call().await?;
                 self.inner.$port.$method($($argument),*).await
             })*
         }
