@@ -112,7 +112,7 @@ until_true() {
 # "distribution" (Debian's docker-registry), "distribution3" or "crane" (knows referrers; Go modules, see tools).
 REGISTRY=${REGISTRY:-ours}
 
-our_binary() { echo "${SIMPLE_REGISTRY_BIN:-$top/target/release/simple-registry}"; }
+our_binary() { echo "${SIMPLE_REGISTRY_BIN:-${CARGO_TARGET_DIR:-$top/target}/release/simple-registry}"; }
 
 # prepare_registry KIND: what has to be there before start_registry KIND.
 prepare_registry() {
