@@ -55,6 +55,7 @@ need_packages() {
 begin() {
   scratch=$(mktemp -d "${TMPDIR:-/tmp}/simple-registry-test.XXXXXX")
   pids=()
+  groups=() # process groups that run at the moment, daemons and all
   trap finish EXIT
   trap 'exit 130' INT
   trap 'exit 143' HUP TERM
@@ -64,6 +65,7 @@ finish() {
   local status=$? pid
   set +e
   trap '' HUP INT TERM
+  for pid in "${groups[@]}"; do stop_group "$pid"; done
   for pid in "${pids[@]}"; do stop_pid "$pid" 5; done
   # Deepest first: what clients mounted (shm, overlays) would keep the directory from going.
   awk -v at="$scratch/" 'index($2, at) == 1 {print $2}' /proc/self/mounts | sort -r | while read -r at; do umount -l "$at"; done
@@ -83,6 +85,14 @@ stop_pid() {
   kill -KILL "$1" 2>/dev/null
   wait "$1" 2>/dev/null
   return 137
+}
+
+# stop_group GROUP: TERM, five seconds, KILL.
+stop_group() {
+  local i
+  kill -TERM -- "-$1" 2>/dev/null || true
+  for ((i = 0; i < 50; i++)); do kill -0 -- "-$1" 2>/dev/null || return 0; sleep 0.1; done
+  kill -KILL -- "-$1" 2>/dev/null || true
 }
 
 # A port nobody listens on, below the range that the kernel gives to outgoing connections.
