@@ -1,0 +1,9 @@
+//! The program as its operator meets it: a process that is started, signalled,
+//! killed, and put on disks that fill up.
+
+mod client;
+mod crash;
+mod full_disk;
+mod random;
+mod server;
+mod signals;

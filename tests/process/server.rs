@@ -1,0 +1,141 @@
+//! The server as a process.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::client::Client;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_simple-registry");
+
+/// A server on a port and a root of its own. Killed on drop.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+}
+
+/// Where a server keeps what it keeps, and what it is told.
+pub struct Place {
+    pub dir: tempfile::TempDir,
+    pub port: u16,
+}
+
+impl Place {
+    /// A place with a configuration; `extra` is added at its top.
+    pub fn new(extra: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        // Free now, and free again after each kill: SO_REUSEADDR is tokio's default.
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = port.local_addr().unwrap().port();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let config = format!(
+            "{extra}\n[server]\nport = {port}\n[storage.fs]\nroot_dir = {root:?}\n\
+             [repository.\"*\".access_policy]\ndefault_allow = true\n"
+        );
+        fs::write(dir.path().join("config.toml"), config).unwrap();
+        Self { dir, port }
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    fn config(&self) -> PathBuf {
+        self.dir.path().join("config.toml")
+    }
+
+    pub fn start(&self) -> Server {
+        let mut command = Command::new(PROGRAM);
+        command.arg("-c").arg(self.config()).arg("server");
+        Server::start(command, self.dir.path(), self.port)
+    }
+
+    /// Starts the server with a small file system of its own at the root,
+    /// which only it sees and which goes with it.
+    pub fn start_on_small_disk(&self, mebibytes: u32) -> Server {
+        let root = self.root();
+        let script = format!(
+            "mount -t tmpfs -o size={mebibytes}m tmpfs {root:?} && exec {PROGRAM:?} -c {:?} server",
+            self.config()
+        );
+        let mut command = Command::new("unshare");
+        if !nix::unistd::geteuid().is_root() {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--mount", "sh", "-c", &script]);
+        Server::start(command, self.dir.path(), self.port)
+    }
+}
+
+impl Server {
+    fn start(mut command: Command, dir: &Path, port: u16) -> Self {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(dir.join("log"))
+            .unwrap();
+        command.env("RUST_LOG", "warn").stdin(Stdio::null());
+        command.stdout(log.try_clone().unwrap()).stderr(log);
+        let mut server = Self {
+            child: command.spawn().expect("start the server"),
+            port,
+        };
+        let begun = Instant::now();
+        loop {
+            if let Ok(answer) = Client::new(port).get("/v2/") {
+                assert_eq!(answer.status, 200);
+                return server;
+            }
+            let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
+            if let Some(status) = server.child.try_wait().unwrap() {
+                panic!("the server left with {status}:\n{}", log());
+            }
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "no answer:\n{}",
+                log()
+            );
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.port)
+    }
+
+    /// SIGKILL: nothing is finished, nothing is flushed.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        kill(pid, signal).unwrap();
+    }
+
+    /// Waits for the server to leave by itself.
+    pub fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < patience, "the server does not leave");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
