@@ -10,17 +10,21 @@ pub fn digest_of(content: &[u8]) -> String {
     Hasher::digest_of(Algorithm::Sha256, content).to_string()
 }
 
-/// Bytes that do not repeat soon, the same ones for the same seed.
+/// Bytes without a pattern, the same ones for the same seed. They repeat, but
+/// not at any size that buffers have.
 pub fn random(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    std::iter::repeat_with(|| {
+    let block: Vec<u8> = std::iter::repeat_with(|| {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         state.to_le_bytes()[3]
     })
-    .take(length)
-    .collect()
+    .take(length.min(65_521))
+    .collect();
+    let mut bytes = block.repeat(length / block.len().max(1) + 1);
+    bytes.truncate(length);
+    bytes
 }
 
 /// An image manifest with additional fields.
