@@ -5,7 +5,7 @@
 //! for byte, and what was deleted must be gone. `CRASH_KILLS` says how often
 //! (15 by default; CI: 200), `CRASH_SEED` repeats a run.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -16,21 +16,36 @@ use crate::server::Place;
 
 const CLIENTS: u64 = 4;
 
-/// What a client knows about one thing.
+/// What a client knows about one thing: the digests that may answer there, `None`
+/// for nothing. One is a promise; several, and the connection broke before an answer.
 #[derive(Clone, Debug, PartialEq)]
-enum Known {
-    /// The server promised it: it is `Some` of this, or gone.
-    Promised(Option<String>),
-    /// The connection broke before the answer: one of these.
-    Either(Option<String>, Option<String>),
-}
+struct Known(BTreeSet<Option<String>>);
 
 impl Known {
+    fn promised(only: Option<String>) -> Self {
+        Self([only].into())
+    }
+
     fn allows(&self, seen: Option<&String>) -> bool {
-        match self {
-            Self::Promised(only) => only.as_ref() == seen,
-            Self::Either(one, other) => one.as_ref() == seen || other.as_ref() == seen,
+        self.0.contains(&seen.cloned())
+    }
+
+    fn certain(&self) -> Option<&Option<String>> {
+        self.0.first().filter(|_| self.0.len() == 1)
+    }
+
+    /// It may also have become this.
+    fn or(mut self, other: Option<String>) -> Self {
+        self.0.insert(other);
+        self
+    }
+
+    /// It is not that any more, and nothing if it was.
+    fn without(mut self, digest: &str) -> Self {
+        if self.0.remove(&Some(digest.to_owned())) {
+            self.0.insert(None);
         }
+        self
     }
 }
 
@@ -124,12 +139,12 @@ impl Pusher {
         let tag_path = format!("/v2/{repository}/manifests/{tag}");
         let digest_path = format!("/v2/{repository}/manifests/{digest}");
         let before = match self.promises.tags.get(&tag_path) {
-            Some(Known::Promised(before)) => before.clone(),
+            Some(known) if known.certain().is_some() => known.clone(),
             // After an interruption, ask: from then on it is a promise.
-            Some(Known::Either(..)) => self.ask(&tag_path)?,
-            None => None,
+            Some(_) => self.ask(&tag_path)?,
+            None => Known::promised(None),
         };
-        let uncertain = |old: Option<String>| Known::Either(old, Some(digest.clone()));
+        let now = Some(digest.clone());
         let blobs = layers
             .iter()
             .map(|(digest, _)| digest)
@@ -140,13 +155,14 @@ impl Pusher {
             .insert(digest_path.clone(), blobs.collect());
         self.promises
             .tags
-            .insert(tag_path.clone(), uncertain(before));
+            .insert(tag_path.clone(), before.or(now.clone()));
+        let absent = Known::promised(None);
         self.promises
             .manifests
-            .insert(digest_path.clone(), uncertain(None));
+            .insert(digest_path.clone(), absent.or(now.clone()));
         self.client.put_manifest(&repository, &tag, &manifest)?;
 
-        let promised = Known::Promised(Some(digest.clone()));
+        let promised = Known::promised(now);
         self.promises.tags.insert(tag_path, promised.clone());
         self.promises.manifests.insert(digest_path, promised);
         self.promises.acknowledged += 1;
@@ -154,17 +170,16 @@ impl Pusher {
     }
 
     /// Where a tag points now. No other client writes this one's tags.
-    fn ask(&mut self, path: &str) -> Result<Option<String>, Failure> {
+    fn ask(&mut self, path: &str) -> Result<Known, Failure> {
         let answer = self.client.send("HEAD", path, &[], &[])?;
         let seen = answer.header("docker-content-digest").map(str::to_owned);
         let known = &self.promises.tags[path];
         if !known.allows(seen.as_ref()) {
             self.complain(format!("{path}: {known:?}, and points at {seen:?}"));
         }
-        self.promises
-            .tags
-            .insert(path.to_owned(), Known::Promised(seen.clone()));
-        Ok(seen)
+        let known = Known::promised(seen);
+        self.promises.tags.insert(path.to_owned(), known.clone());
+        Ok(known)
     }
 
     /// Something that must be there, in the order of nobody's choice.
@@ -174,9 +189,9 @@ impl Pusher {
     ) -> Option<(String, String)> {
         let known = from(&self.promises).iter();
         let mut there: Vec<_> = known
-            .filter_map(|(path, known)| match known {
-                Known::Promised(Some(digest)) => Some((path.clone(), digest.clone())),
-                _ => None,
+            .filter_map(|(path, known)| {
+                let digest = known.certain()?.as_ref()?;
+                Some((path.clone(), digest.clone()))
             })
             .collect();
         there.sort();
@@ -188,10 +203,10 @@ impl Pusher {
         let Some((path, digest)) = self.choose(|promises| &promises.tags) else {
             return Ok(());
         };
-        let uncertain = Known::Either(Some(digest), None);
-        self.promises.tags.insert(path.clone(), uncertain);
+        let known = Known::promised(Some(digest)).or(None);
+        self.promises.tags.insert(path.clone(), known);
         self.client.expect(202, "DELETE", &path, &[], &[])?;
-        self.promises.tags.insert(path, Known::Promised(None));
+        self.promises.tags.insert(path, Known::promised(None));
         Ok(())
     }
 
@@ -204,37 +219,25 @@ impl Pusher {
             .filter(|(tag, known)| tag.starts_with(&repository) && known.allows(Some(&digest)))
             .map(|(tag, _)| tag.clone())
             .collect();
-        for tag in &tags {
-            let other = match &self.promises.tags[tag] {
-                Known::Either(one, _) if one.as_ref() != Some(&digest) => one.clone(),
-                Known::Promised(_) | Known::Either(..) => None,
-            };
-            // An uncertain tag that did not point here may still point elsewhere.
-            let known = Known::Either(Some(digest.clone()), other);
-            self.promises.tags.insert(tag.clone(), known);
+        // Interrupted, any of its tags may be gone already, and the manifest not.
+        for path in tags.iter().chain([&path]) {
+            let known = self.known(path);
+            *known = known.clone().or(None);
         }
-        let uncertain = Known::Either(Some(digest.clone()), None);
-        self.promises.manifests.insert(path.clone(), uncertain);
-        // Interrupted between the tags and the manifest, any of the tags may be gone already.
-        let answer = self.client.expect(202, "DELETE", &path, &[], &[]);
-        for tag in &tags {
-            let gone = answer.is_ok();
-            match self.promises.tags[tag].clone() {
-                Known::Either(_, None) if gone => {
-                    self.promises
-                        .tags
-                        .insert(tag.clone(), Known::Promised(None));
-                }
-                Known::Either(_, Some(other)) if gone => {
-                    let known = Known::Either(Some(other), None);
-                    self.promises.tags.insert(tag.clone(), known);
-                }
-                _ => {}
-            }
+        self.client.expect(202, "DELETE", &path, &[], &[])?;
+        for path in tags.iter().chain([&path]) {
+            let known = self.known(path);
+            *known = known.clone().without(&digest);
         }
-        answer?;
-        self.promises.manifests.insert(path, Known::Promised(None));
         Ok(())
+    }
+
+    fn known(&mut self, path: &str) -> &mut Known {
+        let promises = &mut self.promises;
+        let known = promises.tags.get_mut(path);
+        known
+            .or(promises.manifests.get_mut(path))
+            .expect("a known path")
     }
 
     fn pull_something(&mut self) -> Result<(), Failure> {

@@ -87,6 +87,13 @@ stop_pid() {
   return 137
 }
 
+# forget_pid PID: it has ended; its number may soon be somebody else's.
+forget_pid() {
+  local pid left=()
+  for pid in "${pids[@]}"; do [ "$pid" = "$1" ] || left+=("$pid"); done
+  pids=("${left[@]}")
+}
+
 # stop_group GROUP: TERM, five seconds, KILL.
 stop_group() {
   local i
@@ -194,9 +201,13 @@ TOML
 # stop_registry: ours must drain and leave with 0; Distribution 2 has no drain and dies of the signal.
 stop_registry() {
   local status=0 pid=$registry_pid
+  if ! kill -0 "$pid" 2>/dev/null; then
+    wait "$pid" || status=$?
+    tail -n 20 "$registry_log" >&2
+    die "the server left by itself, with status $status"
+  fi
   stop_pid "$pid" 30 || status=$?
-  pids=("${pids[@]/#$pid/}")
-  pids=(${pids[@]+"${pids[@]}"})
+  forget_pid "$pid"
   if [ "$status" != 0 ] && [ "${1:-}" = ours ]; then
     tail -n 20 "$registry_log" >&2
     die "the server left with status $status on SIGTERM"

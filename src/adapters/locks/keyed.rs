@@ -57,11 +57,6 @@ impl Keyed {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Held>> {
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.lock().len()
-    }
 }
 
 impl Drop for KeyedGuard {
