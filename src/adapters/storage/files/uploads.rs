@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::{Files, Inner, layout, present, sight, unavailable};
+use super::{Files, Inner, layout, present, sight, unavailable, with_dir};
 use crate::adapters::storage::records::Moment;
 use crate::adapters::storage::session::{self, Record};
 use crate::domain::model::{
@@ -48,7 +48,7 @@ impl UploadSessions for Files {
         self.blocking(&dir.clone(), move |files| {
             let dir = files.at(&dir);
             let startedat = Moment(begun.started_at).to_string();
-            files.with_dir(&dir, || fs::write(dir.join(STARTED_AT), &startedat))?;
+            with_dir(&dir, || fs::write(dir.join(STARTED_AT), &startedat))?;
             // A session without a record is at its beginning, with sha256.
             if begun.hasher.algorithm() != Algorithm::Sha256 {
                 files.save(&dir, &begun)?;
@@ -154,7 +154,7 @@ impl UploadSessions for Files {
             }
             files.durable.content(&file)?;
             let dir = blob.parent().unwrap_or(&files.root);
-            files.with_dir(dir, || fs::rename(&data, &blob))?;
+            with_dir(dir, || fs::rename(&data, &blob))?;
             files.durable.named(&files.root, &blob)
         })
         .await
