@@ -57,6 +57,17 @@ impl Place {
         Server::start(command, self.dir.path(), self.port)
     }
 
+    /// Starts the server with only so many file descriptors.
+    pub fn start_with_few_descriptors(&self, limit: u32) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$1" && exec "$2" -c "$3" server"#, "sh"]);
+        command
+            .arg(limit.to_string())
+            .arg(PROGRAM)
+            .arg(self.config());
+        Server::start(command, self.dir.path(), self.port)
+    }
+
     /// Starts the server with a small file system of its own at the root,
     /// which only it sees and which goes with it.
     pub fn start_on_small_disk(&self, mebibytes: u32) -> Server {
@@ -117,6 +128,10 @@ impl Server {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         kill(pid, signal).unwrap();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for the server to leave by itself.

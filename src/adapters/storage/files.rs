@@ -46,7 +46,7 @@ struct Inner {
 }
 
 impl Files {
-    /// The tree below `root`, which must exist. Transfers read `chunk` bytes at
+    /// The tree below `root`, which must exist. Transfers move `chunk` bytes at
     /// a time.
     pub(super) fn open(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
         let text = root.to_string_lossy();

@@ -21,10 +21,6 @@ const DATA: &str = "data";
 const STARTED_AT: &str = "startedat";
 const RECORD: &str = "_session";
 
-/// How many bytes are collected before they are hashed and written in one go
-/// off the async threads: hopping there for each network frame costs more.
-const BATCH: usize = 1 << 20;
-
 /// How much is read at once to hash bytes again.
 const REREAD: usize = 256 << 10;
 
@@ -85,9 +81,10 @@ impl UploadSessions for Files {
             let file = open_data(&path)?;
             Ok(Tail { file, hasher })
         });
-        // While one batch is hashed and written, the next one is received.
+        // While one batch is hashed and written off the async threads, the next
+        // one is received: hopping there for each network frame costs more.
         let received = loop {
-            let (batch, end) = collect(&mut stream).await;
+            let (batch, end) = collect(&mut stream, self.inner.chunk).await;
             let tail = written(&dir, writing).await?;
             writing = tokio::task::spawn_blocking(move || write_batch(tail, &batch, start));
             if let Some(end) = end {
@@ -268,11 +265,11 @@ fn open_data(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The next batch, and how the stream ended if it did.
-async fn collect(stream: &mut ByteStream) -> (Vec<Bytes>, Option<io::Result<()>>) {
+/// The next batch of about `size` bytes, and how the stream ended if it did.
+async fn collect(stream: &mut ByteStream, size: usize) -> (Vec<Bytes>, Option<io::Result<()>>) {
     let mut batch = Vec::new();
     let mut length = 0;
-    while length < BATCH {
+    while length < size {
         match stream.next().await {
             Some(Ok(bytes)) => {
                 length += bytes.len();
