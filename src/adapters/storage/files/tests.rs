@@ -116,7 +116,9 @@ async fn a_session_of_another_registry_begins_again() {
 async fn a_session_that_is_gone_does_not_come_back() {
     let scratch = scratch();
     let (session, dir) = saved(&scratch).await;
-    UploadSessions::remove(&scratch.files, &name(), &session.id).await.unwrap();
+    UploadSessions::remove(&scratch.files, &name(), &session.id)
+        .await
+        .unwrap();
 
     let appended = scratch.files.append(&name(), &session, stream(b"x")).await;
     let saved = scratch.files.save(&name(), &session).await;
