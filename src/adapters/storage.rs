@@ -27,7 +27,7 @@ struct Store {
 
 /// A store in files below `root`, which is made if it is not there.
 ///
-/// Transfers read `chunk` bytes at a time. `durable: false` gives up promise
+/// Transfers move `chunk` bytes at a time. `durable: false` gives up promise
 /// P1 against power cuts, for scratch registries.
 ///
 /// # Errors

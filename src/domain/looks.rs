@@ -18,7 +18,6 @@ const ROUNDS: usize = 16;
 /// written, then the marks are read, then the thing. A mark written after the
 /// look meets the claim; one written before it is found here, and taken away
 /// under the thing's lock, after which the look starts again.
-#[derive(Clone)]
 pub(super) struct Looks {
     blobs: Arc<dyn BlobStore>,
     links: Arc<dyn BlobLinks>,

@@ -48,7 +48,7 @@ impl Referrers {
         artifact_type: Option<&str>,
         page: &Page<Digest>,
     ) -> Result<ReferrersPage, RegistryError> {
-        let mut all = self.from_fallback_tag(repository, subject).await?;
+        let mut all = self.listed_by_clients(repository, subject).await?;
         for referrer in self.referrers.list(repository, subject).await? {
             all.insert(referrer.digest.clone(), referrer);
         }
@@ -76,7 +76,7 @@ impl Referrers {
 
     /// What clients wrote down themselves while a registry without this list
     /// held the repository (spec, "Enabling the Referrers API").
-    async fn from_fallback_tag(
+    async fn listed_by_clients(
         &self,
         repository: &RepositoryName,
         subject: &Digest,

@@ -44,14 +44,13 @@ impl Uploads {
         locks: &Arc<dyn LockManager>,
         clock: &Arc<dyn Clock>,
     ) -> Self {
-        let looks = Looks::new(storage, locks);
         Self {
             sessions: Arc::clone(&storage.uploads),
             links: Arc::clone(&storage.links),
             locks: Arc::clone(locks),
             clock: Arc::clone(clock),
-            mounts: Mounts::new(storage, looks.clone()),
-            looks,
+            mounts: Mounts::new(storage, locks),
+            looks: Looks::new(storage, locks),
         }
     }
 

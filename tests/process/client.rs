@@ -73,11 +73,17 @@ impl Client {
             Some(connection) => connection,
             None => self.connect()?,
         };
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\n");
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
-        }
-        head += &format!("content-length: {}\r\n\r\n", body.len());
+        let mut head = vec![
+            format!("{method} {path} HTTP/1.1"),
+            "host: localhost".to_owned(),
+        ];
+        head.extend(
+            headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}")),
+        );
+        head.push(format!("content-length: {}\r\n\r\n", body.len()));
+        let head = head.join("\r\n");
         connection.get_mut().write_all(head.as_bytes())?;
         connection.get_mut().write_all(body)?;
         let answer = read_answer(&mut connection, method)?;

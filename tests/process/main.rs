@@ -3,6 +3,7 @@
 
 mod client;
 mod crash;
+mod descriptors;
 mod full_disk;
 mod random;
 mod server;

@@ -35,8 +35,9 @@ impl Place {
         let root = dir.path().join("root");
         fs::create_dir(&root).unwrap();
         let config = format!(
-            "{extra}\n[server]\nport = {port}\n[storage.fs]\nroot_dir = {root:?}\n\
-             [repository.\"*\".access_policy]\ndefault_allow = true\n"
+            "{extra}\n[server]\nport = {port}\n[storage.fs]\nroot_dir = \"{}\"\n\
+             [repository.\"*\".access_policy]\ndefault_allow = true\n",
+            root.display()
         );
         fs::write(dir.path().join("config.toml"), config).unwrap();
         Self { dir, port }
@@ -56,19 +57,28 @@ impl Place {
         Server::start(command, self.dir.path(), self.port)
     }
 
+    /// Starts the server with only so many file descriptors.
+    pub fn start_with_few_descriptors(&self, limit: u32) -> Server {
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"ulimit -n "$1" && exec "$2" -c "$3" server"#, "sh"]);
+        command
+            .arg(limit.to_string())
+            .arg(PROGRAM)
+            .arg(self.config());
+        Server::start(command, self.dir.path(), self.port)
+    }
+
     /// Starts the server with a small file system of its own at the root,
     /// which only it sees and which goes with it.
     pub fn start_on_small_disk(&self, mebibytes: u32) -> Server {
-        let root = self.root();
-        let script = format!(
-            "mount -t tmpfs -o size={mebibytes}m tmpfs {root:?} && exec {PROGRAM:?} -c {:?} server",
-            self.config()
-        );
+        let script = r#"mount -t tmpfs -o "size=$1m" tmpfs "$2" && exec "$3" -c "$4" server"#;
         let mut command = Command::new("unshare");
         if !nix::unistd::geteuid().is_root() {
             command.args(["--user", "--map-root-user"]);
         }
-        command.args(["--mount", "sh", "-c", &script]);
+        command.args(["--mount", "sh", "-c", script, "sh"]);
+        command.arg(mebibytes.to_string()).arg(self.root());
+        command.arg(PROGRAM).arg(self.config());
         Server::start(command, self.dir.path(), self.port)
     }
 }
@@ -118,6 +128,10 @@ impl Server {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
         kill(pid, signal).unwrap();
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// Waits for the server to leave by itself.

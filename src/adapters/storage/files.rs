@@ -46,7 +46,7 @@ struct Inner {
 }
 
 impl Files {
-    /// The tree below `root`, which must exist. Transfers read `chunk` bytes at
+    /// The tree below `root`, which must exist. Transfers move `chunk` bytes at
     /// a time.
     pub(super) fn open(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
         let text = root.to_string_lossy();
@@ -126,31 +126,31 @@ fn read_all(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// Does `work`, which needs `dir`: makes it and tries again as long as
+/// somebody removes it in between.
+fn with_dir<T>(dir: &Path, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 0..ROUNDS {
+        match work() {
+            Err(e) if e.kind() == ErrorKind::NotFound => match fs::create_dir_all(dir) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
+                Ok(()) | Err(_) => {}
+            },
+            done => return done,
+        }
+    }
+    work()
+}
+
 impl Inner {
     fn at(&self, path: &str) -> PathBuf {
         self.root.join(path)
-    }
-
-    /// Does `work`, which needs `dir`: makes it and tries again as long as
-    /// somebody removes it in between.
-    fn with_dir<T>(&self, dir: &Path, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        for _ in 0..ROUNDS {
-            match work() {
-                Err(e) if e.kind() == ErrorKind::NotFound => match fs::create_dir_all(dir) {
-                    Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-                    Ok(()) | Err(_) => {}
-                },
-                done => return done,
-            }
-        }
-        work()
     }
 
     /// A file under a temporary name, which goes with it unless it gets another.
     fn temporary(&self, bytes: &[u8], sync: bool) -> io::Result<Temporary> {
         let name = uuid::Uuid::new_v4().simple().to_string();
         let path = self.at(layout::TMP).join(name);
-        let mut file = self.with_dir(&self.at(layout::TMP), || {
+        let mut file = with_dir(&self.at(layout::TMP), || {
             OpenOptions::new().write(true).create_new(true).open(&path)
         })?;
         let temporary = Temporary { path, named: false };
@@ -165,7 +165,7 @@ impl Inner {
 
     fn replace(&self, path: &Path, mut temporary: Temporary) -> io::Result<()> {
         let dir = path.parent().unwrap_or(&self.root);
-        self.with_dir(dir, || fs::rename(&temporary.path, path))?;
+        with_dir(dir, || fs::rename(&temporary.path, path))?;
         temporary.named = true;
         self.durable.named(&self.root, path)
     }

@@ -178,6 +178,7 @@ impl Manifest {
     /// Everything that this manifest names and a registry keeps for it, each
     /// digest once. The subject is not among it: it may be absent (spec,
     /// "Pushing Manifests with Subject").
+    #[must_use]
     pub fn needs(&self) -> Vec<Requirement<'_>> {
         let mut seen = std::collections::HashSet::new();
         let mut needs = Vec::new();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Page, RepositoryName};
-use crate::ports::{BlobLinks, RepositoryIndex, StoragePorts};
+use crate::ports::{BlobLinks, LockManager, RepositoryIndex, StoragePorts};
 
 /// How many repositories an anonymous mount looks into at most.
 const CANDIDATES: usize = 100;
@@ -35,11 +35,11 @@ pub(super) struct Mounts {
 }
 
 impl Mounts {
-    pub(super) fn new(storage: &StoragePorts, looks: Looks) -> Self {
+    pub(super) fn new(storage: &StoragePorts, locks: &Arc<dyn LockManager>) -> Self {
         Self {
             links: Arc::clone(&storage.links),
             repositories: Arc::clone(&storage.repositories),
-            looks,
+            looks: Looks::new(storage, locks),
             hints: Mutex::default(),
         }
     }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::{Files, Inner, layout, present, sight, unavailable};
+use super::{Files, Inner, layout, present, sight, unavailable, with_dir};
 use crate::adapters::storage::records::Moment;
 use crate::adapters::storage::session::{self, Record};
 use crate::domain::model::{
@@ -20,10 +20,6 @@ use crate::ports::{AppendError, IdleSession, StoreError, UploadSessions};
 const DATA: &str = "data";
 const STARTED_AT: &str = "startedat";
 const RECORD: &str = "_session";
-
-/// How many bytes are collected before they are hashed and written in one go
-/// off the async threads: hopping there for each network frame costs more.
-const BATCH: usize = 1 << 20;
 
 /// How much is read at once to hash bytes again.
 const REREAD: usize = 256 << 10;
@@ -48,7 +44,7 @@ impl UploadSessions for Files {
         self.blocking(&dir.clone(), move |files| {
             let dir = files.at(&dir);
             let startedat = Moment(begun.started_at).to_string();
-            files.with_dir(&dir, || fs::write(dir.join(STARTED_AT), &startedat))?;
+            with_dir(&dir, || fs::write(dir.join(STARTED_AT), &startedat))?;
             // A session without a record is at its beginning, with sha256.
             if begun.hasher.algorithm() != Algorithm::Sha256 {
                 files.save(&dir, &begun)?;
@@ -85,9 +81,10 @@ impl UploadSessions for Files {
             let file = open_data(&path)?;
             Ok(Tail { file, hasher })
         });
-        // While one batch is hashed and written, the next one is received.
+        // While one batch is hashed and written off the async threads, the next
+        // one is received: hopping there for each network frame costs more.
         let received = loop {
-            let (batch, end) = collect(&mut stream).await;
+            let (batch, end) = collect(&mut stream, self.inner.chunk).await;
             let tail = written(&dir, writing).await?;
             writing = tokio::task::spawn_blocking(move || write_batch(tail, &batch, start));
             if let Some(end) = end {
@@ -154,7 +151,7 @@ impl UploadSessions for Files {
             }
             files.durable.content(&file)?;
             let dir = blob.parent().unwrap_or(&files.root);
-            files.with_dir(dir, || fs::rename(&data, &blob))?;
+            with_dir(dir, || fs::rename(&data, &blob))?;
             files.durable.named(&files.root, &blob)
         })
         .await
@@ -268,11 +265,11 @@ fn open_data(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The next batch, and how the stream ended if it did.
-async fn collect(stream: &mut ByteStream) -> (Vec<Bytes>, Option<io::Result<()>>) {
+/// The next batch of about `size` bytes, and how the stream ended if it did.
+async fn collect(stream: &mut ByteStream, size: usize) -> (Vec<Bytes>, Option<io::Result<()>>) {
     let mut batch = Vec::new();
     let mut length = 0;
-    while length < BATCH {
+    while length < size {
         match stream.next().await {
             Some(Ok(bytes)) => {
                 length += bytes.len();
