@@ -6,6 +6,10 @@ use crate::domain::error::RegistryError;
 use crate::domain::model::{Listing, Page, RepositoryName};
 use crate::ports::{RepositoryIndex, StoragePorts};
 
+/// How many names are read at once at least: with small pages, somebody who
+/// may see none of many repositories would make the store list them as often.
+const AT_ONCE: usize = 1000;
+
 /// Listings of repositories.
 pub struct Catalog {
     repositories: Arc<dyn RepositoryIndex>,
@@ -30,7 +34,10 @@ impl Catalog {
         may_see: &(dyn Fn(&RepositoryName) -> bool + Sync),
     ) -> Result<Listing<RepositoryName>, RegistryError> {
         let mut items = Vec::new();
-        let mut rest = page.clone();
+        let mut rest = Page {
+            after: page.after.clone(),
+            limit: page.limit.map(|limit| limit.max(AT_ONCE)),
+        };
         loop {
             let listing = self.repositories.list(&rest).await?;
             rest.after = listing.items.last().map(ToString::to_string);

@@ -125,7 +125,13 @@ impl Uploads {
         range: Option<ChunkRange>,
         body: Body,
     ) -> Result<(), RegistryError> {
-        let _lock = self.lock(repository, id).await?;
+        let _lock = match self.lock(repository, id).await {
+            // Whoever holds it has finished the session this very moment.
+            Err(RegistryError::UploadUnknown) => {
+                return self.finished_before(repository, digest).await;
+            }
+            lock => lock?,
+        };
         let Some(session) = self.sessions.get(repository, id).await? else {
             return self.finished_before(repository, digest).await;
         };
@@ -147,6 +153,8 @@ impl Uploads {
         body: Body,
     ) -> Result<(), RegistryError> {
         let session = self.start(repository, digest.algorithm()).await?;
+        // Nobody else knows the session, but it must not expire meanwhile.
+        let _lock = self.lock(repository, &session.id).await?;
         let pushed = async {
             let whole = self.receive(repository, &session, None, body).await?;
             self.publish(repository, &whole, digest).await

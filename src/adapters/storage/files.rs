@@ -265,7 +265,12 @@ impl Tree for Files {
             let condemned = files.condemned(&at)?;
             let dir = files.at(&at);
             let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
-            let thing = present(fs::metadata(dir.join(name)))?;
+            let path = dir.join(name);
+            let thing = present(fs::metadata(&path))?;
+            if thing.is_some() {
+                // A promise may rest on what was seen, whoever wrote it.
+                files.durable.named(&files.root, &path)?;
+            }
             Ok(Look {
                 mark: match (dying, condemned) {
                     (true, _) => Mark::Dying,

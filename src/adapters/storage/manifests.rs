@@ -63,47 +63,38 @@ impl Store {
             Ok(_) | Err(_) => Revision::Unknown,
         })
     }
+}
 
-    async fn info(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-    ) -> Result<Option<ManifestInfo>, StoreError> {
-        Ok(match self.revision(repository, digest).await? {
-            Revision::Unknown => None,
-            Revision::Ours(meta) => Some(ManifestInfo {
+impl Revision {
+    /// What is known of a manifest with `size` bytes of content.
+    fn info(self, size: u64) -> Option<ManifestInfo> {
+        match self {
+            Self::Unknown => None,
+            Self::Ours(meta) => Some(ManifestInfo {
                 media_type: Some(meta.media_type),
                 size: meta.size,
                 pushed_at: Some(meta.pushed_at.0),
             }),
-            Revision::Foreign => {
-                let content = self.tree.stat(&layout::blob(digest)).await?;
-                content.map(|content| ManifestInfo {
-                    media_type: None,
-                    size: content.size,
-                    pushed_at: None,
-                })
-            }
-        })
+            Self::Foreign => Some(ManifestInfo {
+                media_type: None,
+                size,
+                pushed_at: None,
+            }),
+        }
     }
+}
 
-    async fn write_meta(
-        &self,
-        repository: &RepositoryName,
-        manifest: &NewManifest,
-        state: State,
-    ) -> Result<(), StoreError> {
-        let meta = Meta {
-            version: VERSION,
-            state,
-            media_type: manifest.media_type.clone(),
-            size: manifest.bytes.len() as u64,
-            pushed_at: Moment(manifest.pushed_at),
-            pushed_by: manifest.pushed_by.clone(),
-        };
-        let path = layout::revision_meta(repository, &manifest.digest);
-        self.tree.write(&path, records::encode(&path, &meta)?).await
-    }
+/// The `_meta` of a manifest.
+fn meta(path: &str, manifest: &NewManifest, state: State) -> Result<Bytes, StoreError> {
+    let meta = Meta {
+        version: VERSION,
+        state,
+        media_type: manifest.media_type.clone(),
+        size: manifest.bytes.len() as u64,
+        pushed_at: Moment(manifest.pushed_at),
+        pushed_by: manifest.pushed_by.clone(),
+    };
+    records::encode(path, &meta)
 }
 
 #[async_trait]
@@ -113,19 +104,30 @@ impl ManifestStore for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<StoredManifest>, StoreError> {
-        let Some(info) = self.info(repository, digest).await? else {
+        let revision = self.revision(repository, digest).await?;
+        if matches!(revision, Revision::Unknown) {
             return Ok(None);
-        };
+        }
         let bytes = self.tree.read(&layout::blob(digest)).await?;
-        Ok(bytes.map(|bytes| StoredManifest { info, bytes }))
+        Ok(bytes.and_then(|bytes| {
+            let info = revision.info(bytes.len() as u64)?;
+            Some(StoredManifest { info, bytes })
+        }))
     }
 
+    /// Looks at the content too: who is told that the manifest is there does
+    /// not push it, and what was lost would stay so.
     async fn stat(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<ManifestInfo>, StoreError> {
-        self.info(repository, digest).await
+        let revision = self.revision(repository, digest).await?;
+        if matches!(revision, Revision::Unknown) {
+            return Ok(None);
+        }
+        let content = self.tree.stat(&layout::blob(digest)).await?;
+        Ok(content.and_then(|content| revision.info(content.size)))
     }
 
     async fn claim(
@@ -162,8 +164,9 @@ impl ManifestStore for Store {
         match self.revision(repository, &manifest.digest).await? {
             Revision::Ours(_) | Revision::Foreign => Ok(()),
             Revision::Unknown => {
-                self.write_meta(repository, manifest, State::Pending)
-                    .await?;
+                let path = layout::revision_meta(repository, &manifest.digest);
+                let meta = meta(&path, manifest, State::Pending)?;
+                self.tree.write(&path, meta).await?;
                 let link = layout::revision_link(repository, &manifest.digest);
                 self.tree.write(&link, link_to(&manifest.digest)).await
             }
@@ -173,7 +176,10 @@ impl ManifestStore for Store {
     async fn put_content(&self, digest: &Digest, bytes: &Bytes) -> Result<(), StoreError> {
         let path = layout::blob(digest);
         let stored = self.tree.stat(&path).await?;
-        if stored.is_some_and(|stored| stored.size == bytes.len() as u64) {
+        // Compared, because that costs little here: what rotted is healed.
+        if stored.is_some_and(|stored| stored.size == bytes.len() as u64)
+            && self.tree.read(&path).await?.as_ref() == Some(bytes)
+        {
             return Ok(());
         }
         self.tree.write_synced(&path, bytes.clone()).await
@@ -184,12 +190,14 @@ impl ManifestStore for Store {
         repository: &RepositoryName,
         manifest: &NewManifest,
     ) -> Result<(), StoreError> {
+        let path = layout::revision_meta(repository, &manifest.digest);
+        let meta = meta(&path, manifest, State::Final)?;
         match self.revision(repository, &manifest.digest).await? {
             Revision::Ours(_) => Ok(()),
+            Revision::Unknown => self.tree.write(&path, meta).await,
             // One of another registry's becomes ours: its type is known now.
-            Revision::Unknown | Revision::Foreign => {
-                self.write_meta(repository, manifest, State::Final).await
-            }
+            // It was acknowledged, and a torn record would take it away.
+            Revision::Foreign => self.tree.write_synced(&path, meta).await,
         }
     }
 

@@ -23,10 +23,11 @@ impl ReferrerIndex for Store {
         referrer: &Descriptor,
     ) -> Result<(), StoreError> {
         let path = layout::referrer(repository, subject, &referrer.digest);
+        let standing = self.tree.read(&path).await?;
         // Pushed again, it stays as it is, with whatever a newer version of
         // this program wrote into it.
-        if let Some(bytes) = self.tree.read(&path).await?
-            && let Ok(standing) = records::decode::<Referrer>(&bytes)
+        if let Some(bytes) = &standing
+            && let Ok(standing) = records::decode::<Referrer>(bytes)
             && standing.descriptor == *referrer
         {
             return Ok(());
@@ -35,9 +36,12 @@ impl ReferrerIndex for Store {
             version: VERSION,
             descriptor: referrer.clone(),
         };
-        self.tree
-            .write(&path, records::encode(&path, &record)?)
-            .await
+        let record = records::encode(&path, &record)?;
+        match standing {
+            // What was acknowledged is not replaced by what a power cut can tear.
+            Some(_) => self.tree.write_synced(&path, record).await,
+            None => self.tree.write(&path, record).await,
+        }
     }
 
     async fn remove(
@@ -62,7 +66,8 @@ impl ReferrerIndex for Store {
             let Some(bytes) = self.tree.read(&format!("{dir}/{name}")).await? else {
                 continue; // deleted while it was listed
             };
-            // A torn record belongs to a push that nobody was answered for.
+            // A torn record belongs to a push that nobody was answered for:
+            // what replaces another one is synced first.
             if let Ok(record) = records::decode::<Referrer>(&bytes) {
                 referrers.push(record.descriptor);
             }

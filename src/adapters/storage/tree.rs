@@ -10,6 +10,7 @@ use crate::ports::{BlobReader, StoreError};
 ///
 /// Paths are relative, made by `layout` out of parsed names only. What is not
 /// there is `None`; directories are not things, and come and go by themselves.
+#[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub(super) trait Tree: Send + Sync {
     /// The whole object. For records and links, not for content.

@@ -19,6 +19,34 @@ fn catalog(names: Vec<String>) -> Catalog {
     Catalog::new(&world.into_ports().storage)
 }
 
+/// A caller who may see nothing, asking for pages of one.
+#[test]
+fn what_the_caller_may_not_see_is_not_listed_one_by_one() {
+    let mut world = World::new();
+    world.repositories.expect_list().times(1).returning(|page| {
+        let names = (0..500).map(|n| format!("hidden-{n}").parse().unwrap());
+        Ok(Listing::cut(
+            names,
+            &Page {
+                after: None,
+                limit: page.limit,
+            },
+        ))
+    });
+    let catalog = Catalog::new(&world.into_ports().storage);
+    let page = Page {
+        after: None,
+        limit: Some(1),
+    };
+
+    let listing = catalog.list(&page, &|_| false);
+
+    let listing = futures_util::FutureExt::now_or_never(listing)
+        .unwrap()
+        .unwrap();
+    assert!(listing.items.is_empty() && !listing.more);
+}
+
 proptest! {
     #[test]
     fn pages_put_together_are_what_the_caller_may_see(

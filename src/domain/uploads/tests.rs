@@ -254,6 +254,57 @@ async fn a_finish_that_is_asked_again_succeeds_where_the_blob_is_linked() {
     }
 }
 
+/// The answer to the first one got lost, and the client asks again just when
+/// the session has gone and its lock has not.
+#[tokio::test]
+async fn a_finish_beside_the_end_of_another_one_succeeds() {
+    let mut world = World::new();
+    world.locks.expect_try_acquire().returning(|_| Ok(None));
+    world.uploads.expect_get().returning(|_, _| Ok(None));
+    world.links.expect_refresh().returning(|_, _| Ok(true));
+    world.links.expect_look().returning(|_, _| Ok(there(70)));
+    world.blobs.expect_look().returning(|_| Ok(there(5)));
+
+    let result = uploads(world)
+        .finish(
+            &repository(),
+            &session(b"").id,
+            &digest(b"x"),
+            None,
+            body(b""),
+        )
+        .await;
+
+    assert!(result.is_ok(), "{result:?}");
+}
+
+/// Else it could expire while its body is on the way.
+#[tokio::test]
+async fn a_monolithic_push_holds_the_lock_of_its_session() {
+    let mut world = World::new();
+    world
+        .uploads
+        .expect_create()
+        .returning(|_, _, _| Ok(session(b"")));
+    world
+        .locks
+        .expect_try_acquire()
+        .withf(|key| *key == LockKey::Session(session(b"").id))
+        .times(1)
+        .returning(|_| Ok(Some(LockGuard::new(()))));
+    world
+        .uploads
+        .expect_append()
+        .returning(|_, _, _| Err(AppendError::Store(outage())));
+    world.uploads.expect_remove().returning(|_, _| Ok(()));
+
+    let result = uploads(world)
+        .push(&repository(), &digest(b"x"), body(b"x"))
+        .await;
+
+    assert!(matches!(result, Err(RegistryError::Unavailable(_))));
+}
+
 #[tokio::test]
 async fn a_monolithic_push_that_is_refused_leaves_no_session() {
     let mut world = with_session();

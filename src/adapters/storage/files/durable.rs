@@ -4,7 +4,8 @@
 //! small records, may wait for [`Durable::persist`]: one `syncfs` then serves
 //! every request that waits (a naive reading of promise P1 costs over forty
 //! syncs for an image of four blobs). Where there is no `syncfs`, each write
-//! syncs what it changed, and `persist` has nothing left to do.
+//! syncs what it changed, a look syncs the name that it found, and `persist`
+//! has nothing left to do.
 
 use std::fs::File;
 use std::io;
@@ -135,9 +136,15 @@ impl GroupSync {
             .map_err(io::Error::other)
             .and_then(|result| result);
         if synced.is_err() {
-            turn.failed = Some((turn.done, covered));
+            // Together with the failures before it: some of those who shared
+            // them may still wait to be told.
+            let after = turn.failed.map_or(turn.done, |(after, _)| after);
+            turn.failed = Some((after, covered));
         }
         turn.done = covered;
         synced.map_err(|source| unavailable("syncing", source))
     }
 }
+
+#[cfg(test)]
+mod tests;
