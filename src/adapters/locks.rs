@@ -3,6 +3,8 @@
 mod files;
 mod keyed;
 mod memory;
+mod owned;
 
 pub use files::FileLocks;
 pub use memory::MemoryLocks;
+pub use owned::OwnedLocks;

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::ports::{StoragePorts, StoreError, UploadSessions};
+use bytes::Bytes;
+
+use crate::ports::{LockManager, StoragePorts, StoreError, UploadSessions};
 
 pub mod config;
 mod files;
@@ -14,15 +16,25 @@ mod objects;
 mod records;
 mod referrers;
 mod repositories;
+mod s3;
 mod session;
 mod tags;
 mod tree;
 
+pub use s3::{Bucket, BucketError, Owner, Pace};
 use tree::Tree;
 
 /// The storage ports but for uploads, which each kind of tree stages its own way.
 struct Store {
     tree: Arc<dyn Tree>,
+    /// For a tree that renews a time by writing the object again.
+    locks: Option<Arc<dyn LockManager>>,
+}
+
+impl Store {
+    fn over(tree: Arc<dyn Tree>) -> Self {
+        Self { tree, locks: None }
+    }
 }
 
 /// A store in files below `root`, which is made if it is not there.
@@ -46,7 +58,8 @@ pub fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<StoragePor
     };
     check_format(&root.join(layout::FORMAT)).map_err(failed)?;
     let files = files::Files::open(root, mode, chunk)?;
-    Ok(ports(Arc::new(files.clone()), Arc::new(files)))
+    let store = Store::over(Arc::new(files.clone()));
+    Ok(ports(store, Arc::new(files)))
 }
 
 /// A store in memory: the tests' double.
@@ -56,7 +69,8 @@ pub fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<StoragePor
 /// None that are known; the service's constructor could have some.
 pub fn open_memory() -> Result<StoragePorts, StoreError> {
     let objects = objects::Objects::in_memory()?;
-    Ok(ports(Arc::new(objects.clone()), Arc::new(objects)))
+    let store = Store::over(Arc::new(objects.clone()));
+    Ok(ports(store, Arc::new(objects)))
 }
 
 /// Where, below a file store's root, processes lock each other out.
@@ -68,35 +82,45 @@ pub fn lock_file(root: &Path) -> std::path::PathBuf {
 /// Refuses a store of a newer layout, and marks one that has none as ours: that
 /// is a new one, or one of CNCF Distribution, whose layout this is.
 fn check_format(path: &Path) -> std::io::Result<()> {
-    #[derive(serde::Serialize, serde::Deserialize)]
-    struct Format {
-        version: u32,
-    }
     match std::fs::read(path) {
-        Ok(bytes) => match serde_json::from_slice::<Format>(&bytes) {
-            Ok(format) if format.version <= records::VERSION => Ok(()),
-            Ok(format) => Err(std::io::Error::other(format!(
-                "the store has layout version {}, this program knows {}: use a newer one",
-                format.version,
-                records::VERSION
-            ))),
-            // A power cut can tear it; it carries nothing that is not known.
-            Err(_) => write_format(path),
-        },
+        Ok(bytes) if is_known_format(&bytes)? => Ok(()),
+        Ok(_) => write_format(path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => write_format(path),
         Err(e) => Err(e),
     }
+}
+
+/// Whether this is the record of a layout that this program knows; false where
+/// it is torn by a power cut: it carries nothing that is not known.
+fn is_known_format(record: &[u8]) -> std::io::Result<bool> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        version: u32,
+    }
+    match serde_json::from_slice::<Format>(record) {
+        Ok(format) if format.version <= records::VERSION => Ok(true),
+        Ok(format) => Err(std::io::Error::other(format!(
+            "the store has layout version {}, this program knows {}: use a newer one",
+            format.version,
+            records::VERSION
+        ))),
+        Err(_) => Ok(false),
+    }
+}
+
+fn format_record() -> Bytes {
+    Bytes::from(format!("{{\"version\":{}}}", records::VERSION))
 }
 
 fn write_format(path: &Path) -> std::io::Result<()> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }
-    std::fs::write(path, format!("{{\"version\":{}}}", records::VERSION))
+    std::fs::write(path, format_record())
 }
 
-fn ports(tree: Arc<dyn Tree>, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
-    let store = Arc::new(Store { tree });
+fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
+    let store = Arc::new(store);
     StoragePorts {
         blobs: store.clone(),
         uploads,

@@ -30,6 +30,11 @@ pub enum CommandError {
         /// Why.
         source: io::Error,
     },
+    /// Another server may work on the store now, or nobody can tell.
+    #[error(
+        "storage.s3: the lease on the bucket was lost; the server stops rather than write beside another one"
+    )]
+    LeaseLost,
     /// A second signal came before the first was obeyed.
     #[error("stopped before everything was finished")]
     Interrupted,

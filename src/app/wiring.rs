@@ -9,9 +9,9 @@ use thiserror::Error;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::Settings;
-use crate::adapters::locks::FileLocks;
-use crate::adapters::storage;
-use crate::adapters::storage::config::StorageConfig;
+use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
+use crate::adapters::storage::config::{S3Config, StorageConfig};
+use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
 use crate::app::config::Config;
 use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::domain::registry::Registry;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Error)]
 #[error("{section}: can't be used")]
 pub struct BuildError {
-    /// The section.
+    /// The section, or the key in it where one is to blame.
     pub section: &'static str,
     /// Why.
     #[source]
@@ -36,22 +36,29 @@ pub struct BuildError {
 struct Store {
     ports: StoragePorts,
     locks: Arc<dyn LockManager>,
+    owner: Option<Owner>,
+}
+
+/// What a configuration describes, built.
+pub struct Built {
+    /// The registry.
+    pub registry: Registry,
+    /// The lease on the store, where only one server may work on it.
+    pub owner: Option<Owner>,
 }
 
 /// Builds the registry that a configuration describes.
 ///
 /// # Errors
 /// When a part can't be built.
-pub fn registry(config: &Config) -> Result<Registry, BuildError> {
-    let store = store(config)?;
+pub async fn registry(config: &Config) -> Result<Built, BuildError> {
+    let store = store(config).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
-    Ok(Registry::new(
-        &store.ports,
-        &store.locks,
-        &clock,
-        namespaces(config),
-    ))
+    Ok(Built {
+        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces(config)),
+        owner: store.owner,
+    })
 }
 
 /// The limits of the server that the configuration describes.
@@ -65,15 +72,29 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-fn store(config: &Config) -> Result<Store, BuildError> {
+async fn store(config: &Config) -> Result<Store, BuildError> {
     let chunk = config.streaming_chunk_size().as_usize();
     match &config.storage {
         StorageConfig::Fs(fs) => open_files(&fs.root_dir, fs.durable, chunk),
-        StorageConfig::S3(_) => Err(BuildError {
-            section: "storage.s3",
-            source: "not part of this version yet".into(),
-        }),
+        StorageConfig::S3(s3) => open_bucket(s3, chunk).await,
     }
+}
+
+async fn open_bucket(s3: &S3Config, chunk: usize) -> Result<Store, BuildError> {
+    let failed = |error: BucketError| BuildError {
+        section: error.key,
+        source: error.into(),
+    };
+    let bucket = Bucket::open(s3, chunk).await.map_err(failed)?;
+    // The locks are in this process, so no other may write.
+    let owner = bucket.claim(Pace::default()).await.map_err(failed)?;
+    let locks = OwnedLocks::new(MemoryLocks::new(PATIENCE), owner.proof());
+    let locks: Arc<dyn LockManager> = Arc::new(locks);
+    Ok(Store {
+        ports: bucket.ports(&locks),
+        locks,
+        owner: Some(owner),
+    })
 }
 
 fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildError> {
@@ -87,6 +108,7 @@ fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildEr
     Ok(Store {
         ports,
         locks: Arc::new(locks.map_err(|e| failed(e.into()))?),
+        owner: None,
     })
 }
 

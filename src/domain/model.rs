@@ -30,4 +30,4 @@ pub use page::{Listing, Page};
 pub use reference::{InvalidReference, Reference, Tag};
 pub use secret::Secret;
 pub use timestamp::Timestamp;
-pub use upload::{InvalidUploadId, UploadId, UploadSession};
+pub use upload::{InvalidUploadId, Piece, UploadId, UploadSession};

@@ -24,6 +24,7 @@
 //! _registry/
 //!   format                                           which layout this is            (ours)
 //!   locks                                            byte ranges locked by processes (ours)
+//!   owner                                            the one server of a bucket      (ours)
 //!   tmp/<random>                                     writes that are not done yet    (ours)
 //! ```
 //!
@@ -50,6 +51,9 @@ pub(super) const FORMAT: &str = "_registry/format";
 
 /// The file whose byte ranges processes lock.
 pub(super) const LOCKS: &str = "_registry/locks";
+
+/// The lease of the one server that works on a bucket.
+pub(super) const OWNER: &str = "_registry/owner";
 
 /// Where files are written before they get their name.
 pub(super) const TMP: &str = "_registry/tmp";

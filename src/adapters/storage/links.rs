@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{Store, layout};
 use crate::domain::model::{Digest, Look, RepositoryName, Thing};
-use crate::ports::{BlobLinks, BlobReader, BlobStore, Durability, Marks, StoreError};
+use crate::ports::{BlobLinks, BlobReader, BlobStore, Durability, LockKey, Marks, StoreError};
 
 #[async_trait]
 impl BlobStore for Store {
@@ -33,6 +33,18 @@ impl BlobLinks for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool, StoreError> {
+        // Or a link that is taken away between a read and a write comes back.
+        let _lock = match &self.locks {
+            Some(locks) => {
+                let key = LockKey::Link(repository.clone(), digest.clone());
+                let lock = locks.acquire(&key).await;
+                Some(lock.map_err(|source| StoreError::Unavailable {
+                    what: format!("renewing the link to {digest}"),
+                    source: Box::new(source),
+                })?)
+            }
+            None => None,
+        };
         self.tree
             .touch(&layout::layer_link(repository, digest))
             .await

@@ -1,29 +1,43 @@
-//! The tree as objects of an OpenDAL service that only puts, gets and lists.
-//!
-//! Today that is the memory service, the tests' double of a store.
+//! The tree as objects of an OpenDAL service that only puts, gets and lists:
+//! S3, and the memory service, the tests' double of a store.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use opendal::{ErrorKind, Operator};
+use opendal::{ErrorKind, Metadata, Operator};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::Tree;
 use crate::domain::model::{ByteStream, Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
+mod listing;
+mod pieces;
 mod uploads;
+
+pub(super) use pieces::Parts;
 
 /// Objects of one service.
 #[derive(Clone)]
 pub(super) struct Objects {
     operator: Operator,
-    /// When each object was written, for a service that does not tell.
-    times: Arc<Mutex<HashMap<String, Timestamp>>>,
+    /// Asks once. A delete that is sent again may meet what a push has put
+    /// there meanwhile.
+    once: Operator,
+    service: Service,
+}
+
+/// What a service can do besides.
+#[derive(Clone)]
+enum Service {
+    /// It is memory: it does not tell when an object was written.
+    Memory(Arc<Mutex<HashMap<String, Timestamp>>>),
+    /// It is S3, and copies by itself.
+    S3(Parts),
 }
 
 impl Objects {
@@ -32,9 +46,27 @@ impl Objects {
         let operator = Operator::new(opendal::services::Memory::default())
             .map_err(|source| unavailable("opening the memory store", source))?;
         Ok(Self {
+            once: operator.clone(),
             operator,
-            times: Arc::default(),
+            service: Service::Memory(Arc::default()),
         })
+    }
+
+    /// A bucket, by an operator that asks again and one that asks once.
+    pub(super) fn in_bucket(operator: Operator, once: Operator, parts: Parts) -> Self {
+        Self {
+            operator,
+            once,
+            service: Service::S3(parts),
+        }
+    }
+
+    /// Asks once, whatever is asked.
+    pub(super) fn impatient(&self) -> Self {
+        Self {
+            operator: self.once.clone(),
+            ..self.clone()
+        }
     }
 
     async fn put(&self, path: &str, content: impl Into<opendal::Buffer>) -> Result<(), StoreError> {
@@ -46,40 +78,92 @@ impl Objects {
         Ok(())
     }
 
+    /// Notes the time where the service does not.
     fn stamp(&self, path: &str) {
+        let Service::Memory(times) = &self.service else {
+            return;
+        };
         let now = Timestamp::from_millis(jiff::Timestamp::now().as_millisecond());
-        let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut times = times.lock().unwrap_or_else(PoisonError::into_inner);
         times.insert(path.to_owned(), now);
     }
 
-    fn time(&self, path: &str) -> Timestamp {
-        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-        times
-            .get(path)
-            .copied()
-            .unwrap_or(Timestamp::from_millis(i64::MAX))
+    /// An object whose time is not known is young, never old.
+    fn time(&self, path: &str, metadata: &Metadata) -> Timestamp {
+        let time = match &self.service {
+            Service::Memory(times) => {
+                let times = times.lock().unwrap_or_else(PoisonError::into_inner);
+                times.get(path).copied()
+            }
+            Service::S3(_) => metadata
+                .last_modified()
+                .map(|time| Timestamp::from_millis(time.into_inner().as_millisecond())),
+        };
+        time.unwrap_or(Timestamp::from_millis(i64::MAX))
+    }
+
+    /// The object's size and time.
+    async fn sight(&self, path: &str) -> Result<Option<Sight>, StoreError> {
+        let seen = present(path, self.operator.stat(path).await)?;
+        let seen = match (seen, &self.service) {
+            // The answer to a HEAD has no body that says what is missing: it
+            // may be the bucket. A GET says it.
+            (None, Service::S3(_)) if self.begins(path).await? => {
+                present(path, self.operator.stat(path).await)?
+            }
+            (seen, _) => seen,
+        };
+        Ok(seen.map(|metadata| Sight {
+            size: metadata.content_length(),
+            modified: self.time(path, &metadata),
+        }))
+    }
+
+    /// Whether the object is there, by asking for its first byte.
+    async fn begins(&self, path: &str) -> Result<bool, StoreError> {
+        match self.operator.read_with(path).range(0..1).await {
+            // It is empty.
+            Err(e) if e.kind() == ErrorKind::RangeNotSatisfied => Ok(true),
+            result => Ok(present(path, result)?.is_some()),
+        }
+    }
+
+    async fn condemned(&self, dir: &str) -> Result<Option<String>, StoreError> {
+        let id = self.get(&format!("{dir}/{CONDEMNED}")).await?;
+        Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
+    }
+
+    /// One look is one listing: the marks sort before `data` and `link`, and
+    /// a listing runs in that order (storage.md section 4).
+    async fn look_by_listing(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
+        loop {
+            let (mut condemned, mut dying, mut thing) = (false, false, None);
+            let mut below = self.below(dir, false, None).await?;
+            while let Some((path, metadata)) = below.next().await? {
+                condemned |= path == CONDEMNED;
+                dying |= path == DYING;
+                if path == name {
+                    thing = Some(Sight {
+                        size: metadata.content_length(),
+                        modified: self.time(&path, &metadata),
+                    });
+                }
+            }
+            let mark = match (dying, condemned) {
+                (true, _) => Mark::Dying,
+                (false, false) => Mark::None,
+                (false, true) => match self.condemned(dir).await? {
+                    Some(id) => Mark::Condemned(id),
+                    None => continue, // taken away since: look again
+                },
+            };
+            return Ok(Look { mark, thing });
+        }
     }
 
     async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let bytes = present(path, self.operator.read(path).await)?;
         Ok(bytes.map(|bytes| bytes.to_bytes()))
-    }
-
-    /// Everything below `dir`, relative to it.
-    async fn below(&self, dir: &str) -> Result<Vec<String>, StoreError> {
-        let prefix = format!("{dir}/");
-        let entries = self
-            .operator
-            .list_with(&prefix)
-            .recursive(true)
-            .await
-            .map_err(|source| unavailable(dir, source))?;
-        Ok(entries
-            .iter()
-            .filter_map(|entry| entry.path().strip_prefix(&prefix))
-            .filter(|path| !path.is_empty() && !path.ends_with('/'))
-            .map(str::to_owned)
-            .collect())
     }
 }
 
@@ -117,31 +201,45 @@ impl Tree for Objects {
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
-        let metadata = present(path, self.operator.stat(path).await)?;
-        Ok(metadata.map(|metadata| Sight {
-            size: metadata.content_length(),
-            modified: self.time(path),
-        }))
+        self.sight(path).await
     }
 
+    /// S3 has no other way to renew a time than to write the object again. One
+    /// that is deleted between the two calls would come back: callers hold the
+    /// lock of whoever deletes it (`BlobLinks::refresh` takes the link's), or
+    /// write the object anyway (`BlobLinks::add`).
     async fn touch(&self, path: &str) -> Result<bool, StoreError> {
-        let there = present(path, self.operator.stat(path).await)?.is_some();
-        if there {
-            self.stamp(path);
+        match &self.service {
+            Service::Memory(_) => {
+                let there = self.sight(path).await?.is_some();
+                if there {
+                    self.stamp(path);
+                }
+                Ok(there)
+            }
+            Service::S3(_) => {
+                let Some(bytes) = self.get(path).await? else {
+                    return Ok(false);
+                };
+                self.put(path, bytes).await?;
+                Ok(true)
+            }
         }
-        Ok(there)
     }
 
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
-        let condemned = self.get(&format!("{dir}/{CONDEMNED}")).await?;
-        let dying = self.stat(&format!("{dir}/{DYING}")).await?.is_some();
+        if let Service::S3(_) = self.service {
+            return self.look_by_listing(dir, name).await;
+        }
+        let condemned = self.condemned(dir).await?;
+        let dying = self.sight(&format!("{dir}/{DYING}")).await?.is_some();
         Ok(Look {
             mark: match (dying, condemned) {
                 (true, _) => Mark::Dying,
-                (false, Some(id)) => Mark::Condemned(String::from_utf8_lossy(&id).into_owned()),
+                (false, Some(id)) => Mark::Condemned(id),
                 (false, None) => Mark::None,
             },
-            thing: self.stat(&format!("{dir}/{name}")).await?,
+            thing: self.sight(&format!("{dir}/{name}")).await?,
         })
     }
 
@@ -149,18 +247,18 @@ impl Tree for Objects {
         if !self.has_any(dir).await? {
             return Ok(None);
         }
-        let path = format!("{dir}/{CONDEMNED}");
-        if let Some(standing) = self.get(&path).await? {
-            return Ok(Some(String::from_utf8_lossy(&standing).into_owned()));
+        if let Some(standing) = self.condemned(dir).await? {
+            return Ok(Some(standing));
         }
-        self.put(&path, Bytes::from(id.to_owned())).await?;
+        self.put(&format!("{dir}/{CONDEMNED}"), Bytes::from(id.to_owned()))
+            .await?;
         Ok(Some(id.to_owned()))
     }
 
     async fn doom(&self, dir: &str, id: &str) -> Result<bool, StoreError> {
-        let condemned = self.get(&format!("{dir}/{CONDEMNED}")).await?;
+        let condemned = self.condemned(dir).await?;
         let dying = format!("{dir}/{DYING}");
-        if condemned.as_deref() != Some(id.as_bytes()) || self.stat(&dying).await?.is_some() {
+        if condemned.as_deref() != Some(id) || self.stat(&dying).await?.is_some() {
             return Ok(false);
         }
         self.put(&dying, Bytes::from(id.to_owned())).await?;
@@ -173,17 +271,21 @@ impl Tree for Objects {
     }
 
     async fn remove(&self, path: &str) -> Result<(), StoreError> {
-        self.operator
+        self.once
             .delete(path)
             .await
             .map_err(|source| unavailable(path, source))
     }
 
     async fn remove_all(&self, dir: &str) -> Result<(), StoreError> {
-        for path in self.below(dir).await? {
-            self.remove(&format!("{dir}/{path}")).await?;
+        let mut paths = Vec::new();
+        for (path, _) in self.all_below(dir).await? {
+            paths.push(format!("{dir}/{path}"));
         }
-        Ok(())
+        self.once
+            .delete_iter(paths)
+            .await
+            .map_err(|source| unavailable(dir, source))
     }
 
     async fn children(
@@ -192,36 +294,15 @@ impl Tree for Objects {
         leaf: &str,
         page: &Page<String>,
     ) -> Result<Listing<String>, StoreError> {
-        let suffix = if leaf.is_empty() {
-            String::new()
-        } else {
-            format!("/{leaf}")
-        };
-        let paths = self.below(dir).await?;
-        let names = paths
-            .iter()
-            .filter_map(|path| path.strip_suffix(&suffix))
-            .filter_map(|path| {
-                let name = path.split('/').next().unwrap_or_default();
-                (leaf.is_empty() || name == path).then(|| name.to_owned())
-            })
-            .collect::<BTreeSet<_>>();
-        Ok(Listing::cut(names, page))
+        self.names(dir, leaf, page).await
     }
 
     async fn walk(&self, root: &str, marker: &str) -> Result<Vec<String>, StoreError> {
-        let infix = format!("/{marker}/");
-        let paths = self.below(root).await?;
-        let found = paths
-            .iter()
-            .filter_map(|path| path.split_once(&infix))
-            .map(|(name, _)| name.to_owned())
-            .collect::<BTreeSet<_>>();
-        Ok(found.into_iter().collect())
+        self.directories_with(root, marker).await
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {
-        Ok(!self.below(dir).await?.is_empty())
+        self.any_below(dir).await
     }
 
     async fn open(&self, path: &str) -> Result<Option<Box<dyn BlobReader>>, StoreError> {

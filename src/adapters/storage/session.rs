@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::records::{self, Moment, Unknown, VERSION};
-use crate::domain::model::{Algorithm, Hasher, Timestamp, UploadId, UploadSession};
+use crate::domain::model::{Algorithm, Hasher, Piece, Timestamp, UploadId, UploadSession};
 use crate::ports::StoreError;
 
 /// What the record says. It never runs ahead of the bytes: where those may be
@@ -21,7 +21,7 @@ pub(super) struct Record {
     format: String,
     state: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pieces: Vec<u64>,
+    pieces: Vec<Piece>,
     /// Absent where the bytes are durable before the record is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boot: Option<String>,

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
 use crate::adapters::http;
+use crate::adapters::storage::Owner;
 use crate::app::config::Config;
 use crate::app::wiring;
 use crate::domain::registry::Registry;
@@ -17,11 +18,29 @@ use crate::domain::registry::Registry;
 /// Serves until `stop` is cancelled and what was running is done.
 ///
 /// # Errors
-/// When the registry can't be built from the configuration, or the address can't be listened on.
+/// When the registry can't be built from the configuration, the address can't be listened on, or the store is no
+/// longer this server's.
 pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), CommandError> {
     // Storage first: a port that is open and can't serve would be taken for a registry.
-    let registry = Arc::new(wiring::registry(config)?);
-    let (_swap, registry) = watch::channel(registry);
+    let built = tokio::select! {
+        built = wiring::registry(config) => built?,
+        // It may wait for an owner that is dead.
+        () = stop.cancelled() => return Ok(()),
+    };
+    let served = serve(config, built.registry, built.owner.as_ref(), stop).await;
+    if let Some(owner) = built.owner {
+        owner.release().await;
+    }
+    served
+}
+
+async fn serve(
+    config: &Config,
+    registry: Registry,
+    owner: Option<&Owner>,
+    stop: CancellationToken,
+) -> Result<(), CommandError> {
+    let (_swap, registry) = watch::channel(Arc::new(registry));
 
     let address = SocketAddr::new(config.server.bind_address, config.server.port);
     let failed = |source| CommandError::Listen { address, source };
@@ -30,8 +49,20 @@ pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), Comm
 
     let max_age = config.uploads.max_age.duration();
     let tidying = tokio::spawn(expire_uploads(registry.clone(), max_age, stop.clone()));
+    let lost = owner.map(Owner::lost).unwrap_or_default();
+    let stop_when_lost = tokio::spawn({
+        let (lost, stop) = (lost.clone(), stop.clone());
+        async move {
+            lost.cancelled().await;
+            stop.cancel();
+        }
+    });
     let served = http::serve(listener, registry, wiring::settings(config), stop).await;
     tidying.abort();
+    stop_when_lost.abort();
+    if lost.is_cancelled() {
+        return Err(CommandError::LeaseLost);
+    }
     served.map_err(failed)
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Hasher, Timestamp};
 
 /// Names a session: a UUID in its usual lower-case form.
@@ -63,9 +65,19 @@ pub struct UploadSession {
     pub started_at: Timestamp,
     /// What was received, hashed; its count is the session's offset.
     pub hasher: Hasher,
-    /// The lengths of the pieces in which it was received, for stores that
-    /// cannot append and keep each piece for itself. Empty elsewhere.
-    pub pieces: Vec<u64>,
+    /// The pieces in which it was received, for stores that cannot append and
+    /// keep each piece for itself. Empty elsewhere.
+    pub pieces: Vec<Piece>,
+}
+
+/// Some of a session's bytes, in an object of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// The object's name among the session's. No two writes share one: what a
+    /// broken request still has on its way cannot end up in another's piece.
+    pub name: String,
+    /// How many bytes it has.
+    pub size: u64,
 }
 
 impl UploadSession {

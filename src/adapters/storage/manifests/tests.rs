@@ -141,9 +141,7 @@ async fn a_manifest_of_another_registry_gets_no_record_that_can_be_torn() {
         .withf(|path, _| path.ends_with("/_meta"))
         .times(1)
         .returning(|_, _| Ok(()));
-    let store = Store {
-        tree: std::sync::Arc::new(tree),
-    };
+    let store = Store::over(std::sync::Arc::new(tree));
     let new = NewManifest {
         digest: Hasher::digest_of(Algorithm::Sha256, b"{}"),
         media_type: MediaType::parse("a/b").unwrap(),

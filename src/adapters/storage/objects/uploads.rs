@@ -1,13 +1,14 @@
-//! Upload sessions as objects: each append is an object of its own, and the
-//! pieces become one at the end.
+//! Upload sessions as objects: each append makes pieces, objects of their own,
+//! and these become one at the end.
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::{Objects, layout, present, unavailable};
+use super::{Objects, Service, layout, pieces, unavailable};
 use crate::adapters::storage::session::{self, Record};
 use crate::domain::model::{
-    Algorithm, ByteStream, Digest, Hasher, Page, RepositoryName, Timestamp, UploadId, UploadSession,
+    Algorithm, ByteStream, Digest, Hasher, Page, Piece, RepositoryName, Timestamp, UploadId,
+    UploadSession,
 };
 use crate::ports::{AppendError, IdleSession, StoreError, UploadSessions};
 
@@ -17,23 +18,45 @@ fn record(repository: &RepositoryName, id: &UploadId) -> String {
     format!("{}/_session", layout::upload_dir(repository, id))
 }
 
-fn piece(repository: &RepositoryName, id: &UploadId, number: usize) -> String {
-    format!("{}/_pieces/{number:06}", layout::upload_dir(repository, id))
+/// Where a session's pieces lie.
+fn pieces_dir(repository: &RepositoryName, id: &UploadId) -> String {
+    format!("{}/_pieces", layout::upload_dir(repository, id))
 }
 
 impl Objects {
-    async fn pieces(
+    /// All of the stream as one piece: the memory service is memory anyway.
+    async fn append_at_once(
         &self,
-        repository: &RepositoryName,
+        dir: &str,
         session: &UploadSession,
-    ) -> Result<Vec<opendal::Buffer>, StoreError> {
-        let mut pieces = Vec::new();
-        for number in 0..session.pieces.len() {
-            let path = piece(repository, &session.id, number);
-            let content = self.operator.read(&path).await;
-            pieces.push(content.map_err(|source| unavailable(&path, source))?);
+        mut stream: ByteStream,
+    ) -> Result<UploadSession, AppendError> {
+        let mut longer = session.clone();
+        let mut chunks = Vec::new();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(AppendError::Body)?;
+            longer.hasher.update(&chunk);
+            chunks.push(chunk);
         }
-        Ok(pieces)
+        let piece = Piece {
+            name: pieces::name(session.pieces.len()),
+            size: longer.offset() - session.offset(),
+        };
+        let path = format!("{dir}/{}", piece.name);
+        self.put(&path, opendal::Buffer::from(chunks)).await?;
+        longer.pieces.push(piece);
+        Ok(longer)
+    }
+
+    /// All pieces as one object, by way of this process.
+    async fn join_at_once(&self, dir: &str, pieces: &[Piece], to: &str) -> Result<(), StoreError> {
+        let mut whole = Vec::new();
+        for piece in pieces {
+            let path = format!("{dir}/{}", piece.name);
+            let content = self.operator.read(&path).await;
+            whole.extend(content.map_err(|source| unavailable(&path, source))?);
+        }
+        self.put(to, opendal::Buffer::from(whole)).await
     }
 }
 
@@ -66,19 +89,13 @@ impl UploadSessions for Objects {
         &self,
         repository: &RepositoryName,
         session: &UploadSession,
-        mut stream: ByteStream,
+        stream: ByteStream,
     ) -> Result<UploadSession, AppendError> {
-        let mut longer = session.clone();
-        let mut chunks = Vec::new();
-        while let Some(chunk) = stream.next().await {
-            let chunk = chunk.map_err(AppendError::Body)?;
-            longer.hasher.update(&chunk);
-            chunks.push(chunk);
+        let dir = pieces_dir(repository, &session.id);
+        match &self.service {
+            Service::Memory(_) => self.append_at_once(&dir, session, stream).await,
+            Service::S3(parts) => self.append_pieces(parts, &dir, session, stream).await,
         }
-        let path = piece(repository, &session.id, session.pieces.len());
-        self.put(&path, opendal::Buffer::from(chunks)).await?;
-        longer.pieces.push(longer.offset() - session.offset());
-        Ok(longer)
     }
 
     async fn save(
@@ -102,11 +119,17 @@ impl UploadSessions for Objects {
             return Ok(session.hasher.digest());
         }
         let mut hasher = Hasher::new(algorithm);
-        for mut content in self.pieces(repository, session).await? {
+        let dir = pieces_dir(repository, &session.id);
+        for piece in &session.pieces {
+            let path = format!("{dir}/{}", piece.name);
+            let failed = |source| unavailable(&path, source);
+            let reader = self.operator.reader(&path).await.map_err(failed)?;
+            let content = reader.into_bytes_stream(0..piece.size).await;
+            let mut content = content.map_err(failed)?;
             while let Some(chunk) = content
                 .try_next()
                 .await
-                .map_err(|e| unavailable("a piece", e))?
+                .map_err(|source| unavailable(&path, source))?
             {
                 hasher.update(&chunk);
             }
@@ -121,13 +144,15 @@ impl UploadSessions for Objects {
         digest: &Digest,
     ) -> Result<(), StoreError> {
         let blob = layout::blob(digest);
-        let stored = present(&blob, self.operator.stat(&blob).await)?;
-        if stored.is_some_and(|stored| stored.content_length() == session.offset()) {
+        let stored = self.stat(&blob).await?;
+        if stored.is_some_and(|stored| stored.size == session.offset()) {
             return Ok(());
         }
-        let pieces = self.pieces(repository, session).await?;
-        let whole = pieces.into_iter().flatten().collect::<opendal::Buffer>();
-        self.put(&blob, whole).await
+        let dir = pieces_dir(repository, &session.id);
+        match &self.service {
+            Service::Memory(_) => self.join_at_once(&dir, &session.pieces, &blob).await,
+            Service::S3(parts) => self.join(parts, &dir, &session.pieces, &blob).await,
+        }
     }
 
     async fn remove(&self, repository: &RepositoryName, id: &UploadId) -> Result<(), StoreError> {
@@ -165,9 +190,8 @@ impl UploadSessions for Objects {
     ) -> Result<Option<Timestamp>, StoreError> {
         let mut latest = None;
         let dir = layout::upload_dir(repository, id);
-        for path in self.below(&dir).await? {
-            let sight = self.stat(&format!("{dir}/{path}")).await?;
-            latest = latest.max(sight.map(|sight| sight.modified));
+        for (path, metadata) in self.all_below(&dir).await? {
+            latest = latest.max(Some(self.time(&format!("{dir}/{path}"), &metadata)));
         }
         Ok(latest)
     }

@@ -5,6 +5,10 @@ use super::*;
 fn session() -> UploadSession {
     let mut session = begin(Algorithm::Sha256, Timestamp::from_millis(5000)).unwrap();
     session.hasher.update(b"so far");
+    session.pieces.push(Piece {
+        name: "000000-5eed".to_owned(),
+        size: 6,
+    });
     session
 }
 
@@ -22,6 +26,7 @@ fn a_record_reads_back_under_the_same_boot() {
     assert_eq!(read.offset(), 6);
     assert_eq!(read.hasher.digest(), session.hasher.digest());
     assert_eq!(read.started_at, session.started_at);
+    assert_eq!(read.pieces, session.pieces);
 }
 
 /// The bytes may be lost with the page cache: hash what is there.

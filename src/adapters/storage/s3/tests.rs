@@ -1,0 +1,77 @@
+use super::*;
+use crate::domain::model::Secret;
+
+fn config() -> S3Config {
+    toml::from_str(
+        "access_key_id = 'AK'\nsecret_key = 'hush'\nendpoint = 'http://s3'\nbucket = 'b'\nregion = 'r'",
+    )
+    .unwrap()
+}
+
+fn answer(kind: ErrorKind, code: &str) -> opendal::Error {
+    opendal::Error::new(
+        kind,
+        format!("S3Error {{ code: \"{code}\", message: \"\" }}"),
+    )
+}
+
+#[test]
+fn a_failure_names_the_key_that_is_to_be_mended() {
+    let denied = ErrorKind::PermissionDenied;
+    for (error, key) in [
+        (
+            answer(ErrorKind::ConfigInvalid, "NoSuchBucket"),
+            "storage.s3.bucket",
+        ),
+        (
+            answer(denied, "SignatureDoesNotMatch"),
+            "storage.s3.secret_key",
+        ),
+        (
+            answer(denied, "InvalidAccessKeyId"),
+            "storage.s3.access_key_id",
+        ),
+        (answer(denied, "AccessDenied"), "storage.s3.access_key_id"),
+        (
+            answer(denied, "RequestTimeTooSkewed"),
+            "storage.s3.endpoint",
+        ),
+        (
+            answer(ErrorKind::Unexpected, "PermanentRedirect"),
+            "storage.s3.region",
+        ),
+        (
+            opendal::Error::new(ErrorKind::Unexpected, "no answer").set_temporary(),
+            "storage.s3.endpoint",
+        ),
+        (
+            answer(ErrorKind::Unexpected, "NotImplemented"),
+            "storage.s3",
+        ),
+    ] {
+        let explained = explain(&error, &config());
+
+        assert_eq!(explained.key, key, "{error}");
+        let line = explained.to_string();
+        assert!(!line.contains('\n') && !line.contains("hush"), "{line}");
+    }
+}
+
+#[test]
+fn no_part_is_below_the_floor_and_a_larger_chunk_counts() {
+    let mut config = config();
+    config.secret_key = Secret::new("other".to_owned());
+
+    assert_eq!(parts(&config, 4096).size, 5 << 20);
+    assert_eq!(parts(&config, 16 << 20).size, 16 << 20);
+}
+
+/// What is in flight when the last lock of a lease is given has ended before
+/// the lease is dead.
+#[test]
+fn a_call_ends_while_the_lease_is_ours() {
+    let pace = Pace::default();
+
+    assert!(pace.valid + SMALL_CALL < pace.dead);
+    assert!(pace.renewal * 3 < pace.valid);
+}

@@ -1,0 +1,127 @@
+//! An S3 server in this process, which checks signatures and writes down what it is asked.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+use simple_registry::adapters::storage::config::S3Config;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+const BUCKET: &str = "registry";
+
+/// The server; it ends with the test's runtime.
+pub struct Server {
+    root: TempDir,
+    pub endpoint: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// On a port of its own, with an empty bucket.
+    pub async fn start() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(BUCKET)).unwrap();
+        let files = s3s_fs::FileSystem::new(root.path()).unwrap();
+        let mut builder = S3ServiceBuilder::new(files);
+        builder.set_auth(SimpleAuth::from_single("AK", "SK"));
+        let s3 = builder.build();
+
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let log = Arc::clone(&requests);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let (s3, log) = (s3.clone(), Arc::clone(&log));
+                let service = service_fn(move |request: Request<Incoming>| {
+                    log.lock().unwrap().push(line(&request));
+                    let s3 = s3.clone();
+                    async move { Service::call(&s3, request).await }
+                });
+                tokio::spawn(async move {
+                    let io = TokioIo::new(connection);
+                    let builder = Builder::new(TokioExecutor::new());
+                    // A client that leaves is no failure of the test.
+                    drop(builder.serve_connection(io, service).await);
+                });
+            }
+        });
+        Self {
+            root,
+            endpoint,
+            requests,
+        }
+    }
+
+    /// Where the bucket's objects lie.
+    pub fn bucket(&self) -> PathBuf {
+        self.root.path().join(BUCKET)
+    }
+
+    /// `[storage.s3]`; `keys` go before the ones that every test needs.
+    pub fn text(&self, keys: &str) -> String {
+        let mut text = format!("{keys}\n");
+        for (key, value) in [
+            ("access_key_id", "AK"),
+            ("secret_key", "SK"),
+            ("endpoint", self.endpoint.as_str()),
+            ("bucket", BUCKET),
+            ("region", "us-east-1"),
+            ("key_prefix", "some/where"),
+        ] {
+            if !keys.contains(&format!("{key} =")) {
+                text.push_str(&format!("{key} = '{value}'\n"));
+            }
+        }
+        text
+    }
+
+    pub fn config(&self, keys: &str) -> S3Config {
+        toml::from_str(&self.text(keys)).unwrap()
+    }
+
+    /// What was asked since the last time this was: method, path, source and range of a copy.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+
+    /// The names of all files of the server, its own records of unfinished uploads among them.
+    pub fn files(&self) -> Vec<String> {
+        let mut files = Vec::new();
+        let mut pending = vec![PathBuf::from(self.root.path())];
+        while let Some(dir) = pending.pop() {
+            for entry in std::fs::read_dir(dir).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    pending.push(path);
+                } else {
+                    files.push(path.display().to_string());
+                }
+            }
+        }
+        files
+    }
+
+    /// The records and parts of uploads that have not ended.
+    pub fn unfinished(&self) -> Vec<String> {
+        let unfinished = |path: &String| path.contains("/.upload");
+        self.files().into_iter().filter(unfinished).collect()
+    }
+}
+
+fn line(request: &Request<Incoming>) -> String {
+    let mut line = format!("{} {}", request.method(), request.uri());
+    for name in ["x-amz-copy-source", "x-amz-copy-source-range"] {
+        if let Some(value) = request.headers().get(name) {
+            line = format!("{line} {name}={}", value.to_str().unwrap());
+        }
+    }
+    line
+}
