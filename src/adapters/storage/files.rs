@@ -23,9 +23,11 @@ mod durable;
 mod listing;
 mod reader;
 mod system;
+mod temporary;
 mod uploads;
 
 pub(super) use durable::Durable;
+use temporary::Temporary;
 
 /// How often a directory may vanish between its making and its use. Removers
 /// take empty directories away at any moment; each round they must win again.
@@ -198,21 +200,6 @@ impl Inner {
     fn condemned(&self, dir: &str) -> io::Result<Option<String>> {
         let id = read_all(&self.at(dir).join(CONDEMNED))?;
         Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
-    }
-}
-
-/// A file that is removed on drop unless it got a name.
-struct Temporary {
-    path: PathBuf,
-    named: bool,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.named {
-            // Left behind, it is swept later.
-            drop(fs::remove_file(&self.path));
-        }
     }
 }
 
