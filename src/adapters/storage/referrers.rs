@@ -76,3 +76,6 @@ impl ReferrerIndex for Store {
         Ok(referrers)
     }
 }
+
+#[cfg(test)]
+mod tests;

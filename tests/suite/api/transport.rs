@@ -147,6 +147,35 @@ async fn a_registry_that_nothing_mirrors_is_unknown() {
     answer.expect_error(404, "NAME_UNKNOWN");
 }
 
+/// lessons.md, security 32: a proxy in front may believe the other length, and
+/// take what follows for the next request.
+#[tokio::test]
+async fn a_body_of_two_lengths_ends_its_connection() {
+    let registry = TestRegistry::start().await;
+    let hidden = "GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\n";
+    let lengths = [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Transfer-Encoding: chunked, identity",
+    ];
+    for lengths in lengths {
+        let text = format!(
+            "PUT /v2/a/manifests/x HTTP/1.1\r\nHost: r\r\n{lengths}\r\n\r\n0\r\n\r\n{hidden}"
+        );
+        let mut stream = registry.raw(&text).await;
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+
+        assert!(answers.starts_with("HTTP/1.1 400"), "{lengths}: {answers}");
+        assert_eq!(
+            answers.matches("HTTP/1.1").count(),
+            1,
+            "{lengths}: {answers}"
+        );
+    }
+}
+
 /// Whatever comes, the server stands.
 #[tokio::test]
 async fn garbage_ends_its_connection_and_nothing_else() {
