@@ -5,6 +5,7 @@ mod client;
 mod crash;
 mod descriptors;
 mod full_disk;
+mod log;
 mod random;
 mod server;
 mod signals;

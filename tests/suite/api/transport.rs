@@ -147,6 +147,22 @@ async fn a_registry_that_nothing_mirrors_is_unknown() {
     answer.expect_error(404, "NAME_UNKNOWN");
 }
 
+/// lessons.md, security 13 and 16: a page of another origin gets no leave to
+/// read, and no cookie could speak for its reader.
+#[tokio::test]
+async fn another_origin_is_told_nothing() {
+    let registry = TestRegistry::start().await;
+    registry.push_blob("a", b"content").await;
+    for path in ["/v2/", "/v2/_catalog", "/v2/a/tags/list"] {
+        let call = registry.get(path).header("Origin", "http://elsewhere");
+        let answer = call.send().await;
+
+        for name in ["access-control-allow-origin", "set-cookie"] {
+            assert_eq!(answer.header(name), None, "{path}");
+        }
+    }
+}
+
 /// lessons.md, security 32: a proxy in front may believe the other length, and
 /// take what follows for the next request.
 #[tokio::test]
