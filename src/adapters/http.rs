@@ -26,6 +26,7 @@ mod route;
 mod service;
 mod settings;
 mod socket;
+mod tuning;
 
 pub use listener::serve;
 pub use settings::Settings;

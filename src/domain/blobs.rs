@@ -130,9 +130,8 @@ impl Blobs {
         Err(LockError::Contended(LockKey::from(&link).to_string()).into())
     }
 
-    /// A manifest of the repository that names the blob. Pending ones count:
-    /// their push may have looked at the link already. One that cannot be
-    /// understood counts too, since nobody knows what it names.
+    /// A manifest of the repository that names the blob. One that cannot be
+    /// understood may name anything, so it counts.
     async fn user_of(
         &self,
         repository: &RepositoryName,
@@ -146,11 +145,28 @@ impl Blobs {
                 Ok(manifest) => manifest.needs().iter().any(|need| need.digest == digest),
                 Err(_) => true,
             };
-            if names_it {
+            if names_it && self.stands(repository, &revision).await? {
                 return Ok(Some(revision));
             }
         }
         Ok(None)
+    }
+
+    /// Whether the manifest is settled. A push that is under way may have looked
+    /// at the link before it was marked, so its end is waited for, at its lock.
+    /// What is pending then was given up: whoever pushes it again looks again,
+    /// and meets the mark.
+    async fn stands(
+        &self,
+        repository: &RepositoryName,
+        revision: &Digest,
+    ) -> Result<bool, RegistryError> {
+        if self.manifests.stat(repository, revision).await?.is_some() {
+            return Ok(true);
+        }
+        let key = LockKey::Revision(repository.clone(), revision.clone());
+        let _lock = self.locks.acquire(&key).await?;
+        Ok(self.manifests.stat(repository, revision).await?.is_some())
     }
 }
 

@@ -6,15 +6,18 @@
 //! (15 by default; CI: 200), `CRASH_SEED` repeats a run.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::client::{Client, Failure, digest_of, image};
 use crate::random::Random;
 use crate::server::Place;
 
 const CLIENTS: u64 = 4;
+
+/// How long an image may take on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a client knows about one thing: the digests that may answer there, `None`
 /// for nothing. One is a promise; several, and the connection broke before an answer.
@@ -57,7 +60,6 @@ struct Promises {
     tags: HashMap<String, Known>,
     /// What must be readable as long as the manifest is: path of the blob by manifest path.
     blobs: HashMap<String, Vec<String>>,
-    acknowledged: u64,
     interrupted: u64,
 }
 
@@ -72,6 +74,8 @@ struct Pusher {
     common: Arc<Vec<Vec<u8>>>,
     promises: Promises,
     complaints: Complaints,
+    /// How many images all clients got acknowledged.
+    acknowledged: Arc<AtomicU64>,
 }
 
 impl Pusher {
@@ -165,7 +169,7 @@ impl Pusher {
         let promised = Known::promised(now);
         self.promises.tags.insert(tag_path, promised.clone());
         self.promises.manifests.insert(digest_path, promised);
-        self.promises.acknowledged += 1;
+        self.acknowledged.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -301,6 +305,7 @@ fn what_was_acknowledged_survives_being_killed() {
     let place = Place::new("");
     let common = Arc::new((0..8).map(|n| random.bytes(1000 * n)).collect::<Vec<_>>());
     let complaints = Complaints::default();
+    let acknowledged = Arc::new(AtomicU64::new(0));
     let stop = Arc::new(AtomicBool::new(false));
 
     let mut server = place.start();
@@ -313,13 +318,21 @@ fn what_was_acknowledged_survives_being_killed() {
                 common: Arc::clone(&common),
                 promises: Promises::default(),
                 complaints: Arc::clone(&complaints),
+                acknowledged: Arc::clone(&acknowledged),
             };
             let stop = Arc::clone(&stop);
             std::thread::spawn(move || pusher.run(&stop))
         })
         .collect();
-    for _ in 0..kills {
-        std::thread::sleep(Duration::from_millis(5 + random.below(150)));
+    for kill in 0..kills {
+        // At any moment, but no more often than the machine gets something done.
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(5 + random.below(150)));
+            if acknowledged.load(Ordering::Relaxed) > kill {
+                break;
+            }
+        }
         server.kill();
         server = place.start();
     }
@@ -331,8 +344,8 @@ fn what_was_acknowledged_survives_being_killed() {
     for promises in &promises {
         broken.extend(check(promises, &mut client));
     }
-    let acknowledged: u64 = promises.iter().map(|it| it.acknowledged).sum();
     let interrupted: u64 = promises.iter().map(|it| it.interrupted).sum();
+    let acknowledged = acknowledged.load(Ordering::Relaxed);
     println!(
         "{kills} kills, {acknowledged} images acknowledged, {interrupted} requests interrupted"
     );
@@ -342,6 +355,9 @@ fn what_was_acknowledged_survives_being_killed() {
         broken.len(),
         broken.join("\n")
     );
-    assert!(acknowledged > kills, "the clients hardly got anything done");
+    assert!(
+        acknowledged >= kills,
+        "the clients hardly got anything done"
+    );
     assert!(interrupted >= kills / 2, "the kills hit nothing");
 }

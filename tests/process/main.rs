@@ -6,6 +6,7 @@ mod crash;
 mod descriptors;
 mod full_disk;
 mod log;
+mod race;
 mod random;
 mod server;
 mod signals;

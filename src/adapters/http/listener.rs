@@ -17,6 +17,7 @@ use super::Settings;
 use super::connection::Connection;
 use super::service::Service;
 use super::socket::Socket;
+use super::tuning;
 use crate::domain::registry::Registry;
 
 /// How long to wait before the next try when no connection can be accepted:
@@ -155,8 +156,7 @@ struct Driver {
 impl Driver {
     /// Drives one connection to its end.
     async fn drive(self, stream: TcpStream) {
-        // Answers are small and complete; waiting to fill a packet only delays.
-        let _ = stream.set_nodelay(true);
+        tuning::tune(&stream);
         let connection = Arc::new(Connection::new());
         let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection)));
         let answer = service_fn(|request| {

@@ -3,6 +3,7 @@ use bytes::Bytes;
 use super::*;
 use crate::domain::model::{Algorithm, Hasher, Listing};
 use crate::domain::world::{World, absent, outage, repository, there};
+use crate::ports::ManifestInfo;
 
 fn digest() -> Digest {
     Hasher::digest_of(Algorithm::Sha256, b"x")
@@ -11,6 +12,14 @@ fn digest() -> Digest {
 fn blobs(world: World) -> Blobs {
     let ports = world.into_ports();
     Blobs::new(&ports.storage, &ports.locks)
+}
+
+fn info() -> ManifestInfo {
+    ManifestInfo {
+        media_type: None,
+        size: 1,
+        pushed_at: None,
+    }
 }
 
 fn image_of(digest: &Digest) -> Bytes {
@@ -91,6 +100,10 @@ async fn a_blob_is_not_deleted_while_a_manifest_needs_it() {
         .manifests
         .expect_claim()
         .returning(|_, _| Ok(Some(image_of(&digest()))));
+    world
+        .manifests
+        .expect_stat()
+        .returning(|_, _| Ok(Some(info())));
     world.marks.expect_pardon().times(1).returning(|_| Ok(()));
 
     let result = blobs(world).delete(&repository(), &digest()).await;
@@ -120,11 +133,52 @@ async fn a_blob_is_not_deleted_beside_a_manifest_that_cannot_be_read() {
         .manifests
         .expect_claim()
         .returning(|_, _| Ok(Some(Bytes::from_static(b"not json"))));
+    world
+        .manifests
+        .expect_stat()
+        .returning(|_, _| Ok(Some(info())));
     world.marks.expect_pardon().returning(|_| Ok(()));
 
     let result = blobs(world).delete(&repository(), &digest()).await;
 
     assert!(matches!(result, Err(RegistryError::Unsupported(_))));
+}
+
+/// A push that is under way is waited for; one that was given up, or whose
+/// process died, keeps nothing alive.
+#[tokio::test]
+async fn a_pending_manifest_counts_only_if_its_push_succeeds() {
+    for settles in [true, false] {
+        let mut world = World::new();
+        let journal = world.journal.clone();
+        world.links.expect_exists().returning(|_, _| Ok(true));
+        world
+            .marks
+            .expect_condemn()
+            .returning(|_| Ok(Some("id".to_owned())));
+        world.manifests.expect_list().returning(|_, _| {
+            let items = vec![Hasher::digest_of(Algorithm::Sha256, b"manifest")];
+            Ok(Listing { items, more: false })
+        });
+        world
+            .manifests
+            .expect_claim()
+            .returning(|_, _| Ok(Some(image_of(&digest()))));
+        let seen = journal.clone();
+        world.manifests.expect_stat().returning(move |_, _| {
+            let ended = seen.entries().contains(&"lock revision".to_owned());
+            Ok((ended && settles).then(info))
+        });
+        world.marks.expect_doom().returning(|_, _| Ok(true));
+        world.marks.expect_pardon().returning(|_| Ok(()));
+        world.links.expect_remove().returning(|_, _| Ok(()));
+        world.durability.expect_persist().returning(|| Ok(()));
+
+        let result = blobs(world).delete(&repository(), &digest()).await;
+
+        assert_eq!(result.is_err(), settles, "{result:?}");
+        assert_eq!(journal.entries(), ["lock revision", "lock link"]);
+    }
 }
 
 /// lessons.md, correctness 3
