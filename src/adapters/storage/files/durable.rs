@@ -146,5 +146,5 @@ impl GroupSync {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux", not(feature = "portable")))]
 mod tests;

@@ -3,7 +3,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use super::*;
 
 /// A group whose syncs fail: a handle of this kind cannot be synced.
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
 fn failing() -> GroupSync {
     let root = tempfile::tempdir().unwrap();
     let handle = std::fs::OpenOptions::new()
@@ -14,7 +13,6 @@ fn failing() -> GroupSync {
     GroupSync::new(handle)
 }
 
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[tokio::test]
 async fn everybody_who_shared_a_failed_sync_is_told() {
     let group = failing();
