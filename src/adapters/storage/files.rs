@@ -5,8 +5,8 @@
 //! listings are 85 times slower and a small read 50 times. So only the plain
 //! removal of an object goes through it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -21,17 +21,13 @@ use crate::ports::{BlobReader, StoreError};
 
 mod durable;
 mod listing;
+mod names;
 mod reader;
 mod system;
-mod temporary;
 mod uploads;
 
 pub(super) use durable::Durable;
-use temporary::Temporary;
-
-/// How often a directory may vanish between its making and its use. Removers
-/// take empty directories away at any moment; each round they must win again.
-const ROUNDS: usize = 100;
+use names::with_dir;
 
 /// Files below a root directory.
 #[derive(Clone)]
@@ -128,73 +124,9 @@ fn read_all(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// Does `work`, which needs `dir`: makes it and tries again as long as
-/// somebody removes it in between.
-fn with_dir<T>(dir: &Path, mut work: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    for _ in 0..ROUNDS {
-        match work() {
-            Err(e) if e.kind() == ErrorKind::NotFound => match fs::create_dir_all(dir) {
-                Err(e) if e.kind() != ErrorKind::NotFound => return Err(e),
-                Ok(()) | Err(_) => {}
-            },
-            done => return done,
-        }
-    }
-    work()
-}
-
 impl Inner {
     fn at(&self, path: &str) -> PathBuf {
         self.root.join(path)
-    }
-
-    /// A file under a temporary name, which goes with it unless it gets another.
-    fn temporary(&self, bytes: &[u8], sync: bool) -> io::Result<Temporary> {
-        let name = uuid::Uuid::new_v4().simple().to_string();
-        let path = self.at(layout::TMP).join(name);
-        let mut file = with_dir(&self.at(layout::TMP), || {
-            OpenOptions::new().write(true).create_new(true).open(&path)
-        })?;
-        let temporary = Temporary { path, named: false };
-        file.write_all(bytes)?;
-        if sync {
-            self.durable.content(&file)?;
-        } else {
-            self.durable.record(&file)?;
-        }
-        Ok(temporary)
-    }
-
-    fn replace(&self, path: &Path, mut temporary: Temporary) -> io::Result<()> {
-        let dir = path.parent().unwrap_or(&self.root);
-        with_dir(dir, || fs::rename(&temporary.path, path))?;
-        temporary.named = true;
-        self.durable.named(&self.root, path)
-    }
-
-    /// Removes directories that are empty, upwards from `dir`, but none of the
-    /// fixed ones.
-    fn prune(&self, dir: &Path) -> io::Result<()> {
-        let fixed = [layout::REPOSITORIES, layout::BLOBS, layout::TMP].map(|dir| self.at(dir));
-        let mut dir = dir;
-        while !fixed.iter().any(|fixed| fixed.starts_with(dir)) {
-            match fs::remove_dir(dir) {
-                Ok(()) => {}
-                Err(e) if e.kind() == ErrorKind::NotFound => {}
-                Err(e) if e.kind() == ErrorKind::DirectoryNotEmpty => break,
-                Err(e) => return Err(e),
-            }
-            match dir.parent() {
-                Some(parent) if parent.starts_with(&self.root) => dir = parent,
-                _ => break,
-            }
-        }
-        self.durable.removed(dir)
-    }
-
-    fn unlink(&self, path: &Path) -> io::Result<()> {
-        present(fs::remove_file(path))?;
-        path.parent().map_or(Ok(()), |dir| self.prune(dir))
     }
 
     fn condemned(&self, dir: &str) -> io::Result<Option<String>> {
