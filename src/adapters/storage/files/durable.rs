@@ -146,5 +146,6 @@ impl GroupSync {
     }
 }
 
-#[cfg(all(test, target_os = "linux", not(feature = "portable")))]
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[cfg(test)]
 mod tests;
