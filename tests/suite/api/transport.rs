@@ -40,6 +40,30 @@ async fn http_2_pushes_and_pulls() {
     assert_eq!(pulled, content);
 }
 
+/// A client that asks and does not read makes the server keep what it asked
+/// for: a megabyte for each stream that is allowed on its connection.
+#[tokio::test]
+async fn http_2_allows_few_streams_on_one_connection() {
+    const SETTINGS: u8 = 4;
+    const MAX_CONCURRENT_STREAMS: u16 = 3;
+
+    let registry = TestRegistry::start().await;
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
+    let mut stream = registry.raw(preface).await;
+
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[3], SETTINGS);
+    let mut settings = vec![0; usize::from(head[2])];
+    stream.read_exact(&mut settings).await.unwrap();
+
+    let streams = settings
+        .chunks(6)
+        .find(|it| it[..2] == MAX_CONCURRENT_STREAMS.to_be_bytes())
+        .map(|it| u32::from_be_bytes(it[2..].try_into().unwrap()));
+    assert!(streams.is_some_and(|it| it <= 16), "{streams:?}");
+}
+
 #[tokio::test]
 async fn one_connection_serves_many_requests() {
     let registry = TestRegistry::start().await;
