@@ -1,6 +1,6 @@
 //! Referrers: what points at a manifest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::error::RegistryError;
@@ -8,6 +8,10 @@ use crate::domain::model::{
     Descriptor, Digest, Manifest, ManifestContent, Page, RepositoryName, Tag,
 };
 use crate::ports::{ManifestStore, ReferrerIndex, StoragePorts, StoreError, TagIndex};
+
+/// How many bytes of descriptors a page has. Clients read the list as the
+/// manifest that it is, and stop reading those at 4 MiB.
+const MAX_BYTES: usize = 3 * 1024 * 1024;
 
 /// Listings of referrers.
 pub struct Referrers {
@@ -35,7 +39,7 @@ impl Referrers {
     }
 
     /// A page of what points at `subject`, of one artifact type if that is
-    /// asked for (end-12). What nobody points at has an empty list; the
+    /// asked for (end-12), and no larger than clients read. What nobody points at has an empty list; the
     /// subject need not exist.
     ///
     /// # Errors
@@ -48,24 +52,31 @@ impl Referrers {
         artifact_type: Option<&str>,
         page: &Page<Digest>,
     ) -> Result<ReferrersPage, RegistryError> {
-        let mut all = self.listed_by_clients(repository, subject).await?;
-        for referrer in self.referrers.list(repository, subject).await? {
-            all.insert(referrer.digest.clone(), referrer);
-        }
+        let mut fallback = self.listed_by_clients(repository, subject).await?;
+        let mut digests: BTreeSet<Digest> = fallback.keys().cloned().collect();
+        digests.extend(self.referrers.list(repository, subject).await?);
 
         let mut items: Vec<Descriptor> = Vec::new();
-        let wanted = all.into_values().filter(|referrer| {
-            let after = page.after.as_ref();
-            after.is_none_or(|after| referrer.digest > *after)
-                && artifact_type.is_none_or(|it| referrer.artifact_type.as_deref() == Some(it))
-        });
-        for referrer in wanted {
-            // Another registry may have deleted it and left the record.
-            let standing = self.manifests.stat(repository, &referrer.digest).await?;
-            if standing.is_none() {
+        let mut bytes = 0;
+        for digest in digests {
+            if page.after.as_ref().is_some_and(|after| digest <= *after) {
                 continue;
             }
-            if page.limit.is_some_and(|limit| items.len() >= limit) {
+            // One by one: together they may be larger than the memory.
+            let record = self.referrers.get(repository, subject, &digest).await?;
+            let Some(referrer) = record.or_else(|| fallback.remove(&digest)) else {
+                continue;
+            };
+            let is_wanted =
+                artifact_type.is_none_or(|it| referrer.artifact_type.as_deref() == Some(it));
+            // Another registry may have deleted it and left the record.
+            if !is_wanted || self.manifests.stat(repository, &digest).await?.is_none() {
+                continue;
+            }
+            bytes += serde_json::to_vec(&referrer).map_or(0, |json| json.len());
+            // One always fits, or the list would never come to an end.
+            let too_large = bytes > MAX_BYTES && !items.is_empty();
+            if too_large || page.limit.is_some_and(|limit| items.len() >= limit) {
                 let next = items.last().map(|last| last.digest.clone());
                 return Ok(ReferrersPage { items, next });
             }

@@ -25,10 +25,19 @@ pub trait ReferrerIndex: Send + Sync {
         referrer: &Digest,
     ) -> Result<(), StoreError>;
 
-    /// Everything listed under `subject`, in order of digest.
+    /// The entry of `referrer`; `None` where there is none that can be read.
+    async fn get(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        referrer: &Digest,
+    ) -> Result<Option<Descriptor>, StoreError>;
+
+    /// Everything listed under `subject`, in order. Without the entries, which
+    /// carry annotations and may be large.
     async fn list(
         &self,
         repository: &RepositoryName,
         subject: &Digest,
-    ) -> Result<Vec<Descriptor>, StoreError>;
+    ) -> Result<Vec<Digest>, StoreError>;
 }

@@ -5,6 +5,7 @@ mod client;
 mod crash;
 mod descriptors;
 mod full_disk;
+mod log;
 mod race;
 mod random;
 mod server;

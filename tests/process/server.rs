@@ -57,6 +57,14 @@ impl Place {
         Server::start(command, self.dir.path(), self.port)
     }
 
+    /// Starts a server that logs everything it can.
+    pub fn start_talkative(&self) -> Server {
+        let mut command = Command::new(PROGRAM);
+        command.env("RUST_LOG", "simple_registry=trace");
+        command.arg("-c").arg(self.config()).arg("server");
+        Server::start(command, self.dir.path(), self.port)
+    }
+
     /// Starts the server with only so many file descriptors.
     pub fn start_with_few_descriptors(&self, limit: u32) -> Server {
         let mut command = Command::new("sh");
@@ -90,7 +98,10 @@ impl Server {
             .append(true)
             .open(dir.join("log"))
             .unwrap();
-        command.env("RUST_LOG", "warn").stdin(Stdio::null());
+        if command.get_envs().all(|(name, _)| name != "RUST_LOG") {
+            command.env("RUST_LOG", "warn");
+        }
+        command.stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut server = Self {
             child: command.spawn().expect("start the server"),

@@ -9,4 +9,5 @@ mod commands {
     mod seed_examples;
 }
 mod contracts;
+mod lessons;
 mod support;

@@ -198,7 +198,9 @@ fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http2()
-        .max_concurrent_streams(100)
+        // Each may have a send buffer full of what its client does not take,
+        // and a response that is all in there holds no place any more.
+        .max_concurrent_streams(16)
         .max_header_list_size(64 * 1024)
         // Measured: half as much again as with the default.
         .max_send_buf_size(1024 * 1024);

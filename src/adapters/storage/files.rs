@@ -7,6 +7,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
@@ -54,7 +55,8 @@ impl Files {
             .map_err(|source| unavailable("opening the root directory", source))?;
         for dir in [layout::TMP, layout::REPOSITORIES, layout::BLOBS] {
             fs::create_dir_all(root.join(dir))
-                .map_err(|source| unavailable(&format!("creating {text}/{dir}"), source))?;
+                .and_then(|()| on_one_file_system(root, &root.join(dir)))
+                .map_err(|source| unavailable(&format!("using {text}/{dir}"), source))?;
         }
         Ok(Self {
             inner: Arc::new(Inner {
@@ -90,6 +92,16 @@ fn unavailable(
         what: what.to_owned(),
         source: source.into(),
     }
+}
+
+/// Files are renamed into place, and synced together: neither reaches beyond
+/// one file system. Better said at the start than to every push.
+fn on_one_file_system(root: &Path, dir: &Path) -> io::Result<()> {
+    if fs::metadata(root)?.dev() == fs::metadata(dir)?.dev() {
+        return Ok(());
+    }
+    let message = "it lies on another file system than the root directory; both must be on one";
+    Err(io::Error::other(message))
 }
 
 /// Absence as `None`: the file is not there, or something on the way to it is

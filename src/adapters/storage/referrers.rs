@@ -55,24 +55,35 @@ impl ReferrerIndex for Store {
             .await
     }
 
+    async fn get(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        referrer: &Digest,
+    ) -> Result<Option<Descriptor>, StoreError> {
+        let path = layout::referrer(repository, subject, referrer);
+        let bytes = self.tree.read(&path).await?;
+        // A torn record belongs to a push that nobody was answered for: what
+        // replaces another one is synced first.
+        let record = bytes.and_then(|bytes| records::decode::<Referrer>(&bytes).ok());
+        Ok(record.map(|record| record.descriptor))
+    }
+
     async fn list(
         &self,
         repository: &RepositoryName,
         subject: &Digest,
-    ) -> Result<Vec<Descriptor>, StoreError> {
+    ) -> Result<Vec<Digest>, StoreError> {
         let dir = layout::referrers(repository, subject);
-        let mut referrers = Vec::new();
-        for name in self.tree.children(&dir, "", &Page::all()).await?.items {
-            let Some(bytes) = self.tree.read(&format!("{dir}/{name}")).await? else {
-                continue; // deleted while it was listed
-            };
-            // A torn record belongs to a push that nobody was answered for:
-            // what replaces another one is synced first.
-            if let Ok(record) = records::decode::<Referrer>(&bytes) {
-                referrers.push(record.descriptor);
-            }
-        }
-        referrers.sort_by(|a, b| a.digest.cmp(&b.digest));
-        Ok(referrers)
+        let names = self.tree.children(&dir, "", &Page::all()).await?.items;
+        let digests = names
+            .iter()
+            .filter_map(|it| it.replacen('-', ":", 1).parse().ok());
+        let mut digests: Vec<Digest> = digests.collect();
+        digests.sort_unstable();
+        Ok(digests)
     }
 }
+
+#[cfg(test)]
+mod tests;

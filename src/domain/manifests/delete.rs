@@ -36,6 +36,8 @@ impl Manifests {
         let key = LockKey::Tag(repository.clone(), tag.clone());
         let _lock = self.locks.acquire(&key).await?;
         let Some(digest) = self.tags.get(repository, tag).await? else {
+            // An empty link, as crashes leave them, is listed all the same.
+            self.tags.remove(repository, tag).await?;
             return Err(RegistryError::ManifestUnknown(tag.to_string()));
         };
         let pointed_at = self.manifests.stat(repository, &digest).await?;

@@ -393,6 +393,63 @@ async fn a_tag_whose_manifest_is_gone_is_unknown_and_delete_removes_it() {
     assert!(matches!(delete, Err(RegistryError::ManifestUnknown(_))));
 }
 
+/// The link of such a tag is empty or broken, and listed.
+#[tokio::test]
+async fn a_tag_that_points_nowhere_is_unknown_and_delete_removes_it() {
+    let mut world = World::new();
+    world.tags.expect_get().returning(|_, _| Ok(None));
+    world.tags.expect_remove().times(1).returning(|_, _| Ok(()));
+
+    let result = manifests(world, MissingReferences::Accept)
+        .delete(&repository(), &by_tag(), &Caller::default())
+        .await;
+
+    assert!(matches!(result, Err(RegistryError::ManifestUnknown(_))));
+}
+
+/// lessons.md, correctness 11: what it would let go of is not known.
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_is_not_deleted() {
+    let mut world = World::new();
+    world.manifests.expect_get().returning(|_, _| Err(outage()));
+    let reference = Reference::Digest(digest(&image()));
+
+    // Nobody expects a record, an untagging or a removal: they would panic.
+    let result = manifests(world, MissingReferences::Accept)
+        .delete(&repository(), &reference, &Caller::default())
+        .await;
+
+    assert!(matches!(result, Err(RegistryError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_manifest_that_nobody_understands_can_be_deleted() {
+    let mut world = persisting(World::new());
+    world.manifests.expect_get().returning(|_, _| {
+        Ok(Some(StoredManifest {
+            info: info(),
+            bytes: Bytes::from_static(b"nonsense"),
+        }))
+    });
+    world
+        .tags
+        .expect_pointing_at()
+        .returning(|_, _| Ok(Vec::new()));
+    world.deletions.expect_add().returning(|_, _| Ok(()));
+    world
+        .manifests
+        .expect_remove()
+        .times(1)
+        .returning(|_, _| Ok(()));
+    let reference = Reference::Digest(digest(b"nonsense"));
+
+    let result = manifests(world, MissingReferences::Accept)
+        .delete(&repository(), &reference, &Caller::default())
+        .await;
+
+    assert!(result.is_ok(), "{result:?}");
+}
+
 #[tokio::test]
 async fn a_delete_goes_the_way_of_a_push_backwards() {
     let mut world = persisting(World::new());

@@ -44,11 +44,3 @@ pub struct Sight {
     /// When it was last written or refreshed, by the store's clock.
     pub modified: Timestamp,
 }
-
-impl Look {
-    /// The thing, if it is there and nobody is about to take it away.
-    #[must_use]
-    pub fn settled(&self) -> Option<Sight> {
-        self.thing.filter(|_| self.mark == Mark::None)
-    }
-}

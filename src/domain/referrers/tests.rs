@@ -35,12 +35,13 @@ fn info() -> ManifestInfo {
 /// A world with referrers 1, 2 and 3 in the index, and 3 and 4 in a fallback tag.
 fn world() -> World {
     let mut world = World::new();
-    world.referrers.expect_list().returning(|_, _| {
-        Ok(vec![
-            descriptor(1, "sig"),
-            descriptor(2, "sbom"),
-            descriptor(3, "sig"),
-        ])
+    world
+        .referrers
+        .expect_list()
+        .returning(|_, _| Ok([1, 2, 3].map(digest).into()));
+    world.referrers.expect_get().returning(|_, _, referrer| {
+        let records = [(1, "sig"), (2, "sbom"), (3, "sig")].map(|(n, it)| descriptor(n, it));
+        Ok(records.into_iter().find(|it| it.digest == *referrer))
     });
     let subject = digest(0);
     world.tags.expect_get().returning(move |_, tag| {
@@ -145,4 +146,64 @@ async fn an_outage_is_no_empty_list() {
         .await;
 
     assert!(matches!(result, Err(RegistryError::Unavailable(_))));
+}
+
+/// A world with five referrers whose records are of `size` bytes, at most `read`
+/// of which are read.
+fn with_large_records(size: usize, read: usize) -> World {
+    let mut world = World::new();
+    world.tags.expect_get().returning(|_, _| Ok(None));
+    world
+        .referrers
+        .expect_list()
+        .returning(|_, _| Ok([1, 2, 3, 4, 5].map(digest).into()));
+    world
+        .referrers
+        .expect_get()
+        .times(..=read)
+        .returning(move |_, _, referrer| {
+            Ok(Some(Descriptor {
+                digest: referrer.clone(),
+                annotations: Some(BTreeMap::from([("k".to_owned(), "v".repeat(size))])),
+                ..descriptor(1, "sig")
+            }))
+        });
+    world
+        .manifests
+        .expect_stat()
+        .returning(|_, _| Ok(Some(info())));
+    world
+}
+
+/// Annotations are as large as their pusher likes: neither the answer nor the
+/// memory may be sized by all of them.
+#[tokio::test]
+async fn a_large_page_goes_on_after_what_fits_and_reads_no_more() {
+    for (size, fit) in [(MAX_BYTES / 4, 3), (MAX_BYTES + 1, 1)] {
+        let page = referrers(with_large_records(size, fit + 1))
+            .list(&repository(), &digest(0), None, &Page::all())
+            .await
+            .unwrap();
+
+        assert_eq!(page.items.len(), fit);
+        assert_eq!(page.next.as_ref(), page.items.last().map(|it| &it.digest));
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_torn_or_just_deleted_is_passed_over() {
+    let mut world = World::new();
+    world.tags.expect_get().returning(|_, _| Ok(None));
+    world
+        .referrers
+        .expect_list()
+        .returning(|_, _| Ok(vec![digest(1)]));
+    world.referrers.expect_get().returning(|_, _, _| Ok(None));
+
+    let page = referrers(world)
+        .list(&repository(), &digest(0), None, &Page::all())
+        .await
+        .unwrap();
+
+    assert!(page.items.is_empty() && page.next.is_none());
 }

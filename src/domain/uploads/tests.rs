@@ -427,6 +427,24 @@ async fn an_anonymous_mount_needs_a_source_that_the_caller_may_read() {
     }
 }
 
+/// lessons.md, correctness 39 and security 6: the blob was deleted there since.
+#[tokio::test]
+async fn where_a_blob_was_seen_last_is_no_permission() {
+    let uploads = uploads(mountable(false, true));
+    let source = "source".parse().unwrap();
+    uploads.mounts.remember(&source, &digest(b"x"));
+    let source = MountSource::Anywhere {
+        may_read: &|_| true,
+    };
+
+    let mounted = uploads
+        .mount(&repository(), &digest(b"x"), source)
+        .await
+        .unwrap();
+
+    assert!(!mounted);
+}
+
 #[tokio::test]
 async fn an_outage_is_never_an_unknown_upload() {
     let mut world = World::new();

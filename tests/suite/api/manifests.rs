@@ -41,6 +41,24 @@ async fn a_manifest_comes_back_as_it_was_pushed() {
     }
 }
 
+/// lessons.md, security 20: whoever pushes a manifest chooses its type.
+#[tokio::test]
+async fn a_manifest_that_is_a_web_page_does_nothing_in_a_browser() {
+    let registry = TestRegistry::start().await;
+    let more = json!({ "mediaType": "text/html", "annotations": { "a": "<script>" } });
+    let image = Image::with(1, &more);
+    image.push_blobs(&registry, "a").await;
+    let call = registry.put("/v2/a/manifests/page");
+    let call = call.header("Content-Type", "text/html");
+    let answer = call.body(&image.manifest).send().await;
+    answer.expect_status(201);
+
+    let answer = registry.get("/v2/a/manifests/page").send().await;
+
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(policy.contains("sandbox"), "{policy}");
+}
+
 /// Docker's own types are stored as they are, and never converted.
 #[tokio::test]
 async fn a_docker_manifest_keeps_its_type() {

@@ -40,6 +40,30 @@ async fn http_2_pushes_and_pulls() {
     assert_eq!(pulled, content);
 }
 
+/// A client that asks and does not read makes the server keep what it asked
+/// for: a megabyte for each stream that is allowed on its connection.
+#[tokio::test]
+async fn http_2_allows_few_streams_on_one_connection() {
+    const SETTINGS: u8 = 4;
+    const MAX_CONCURRENT_STREAMS: u16 = 3;
+
+    let registry = TestRegistry::start().await;
+    let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0";
+    let mut stream = registry.raw(preface).await;
+
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(head[3], SETTINGS);
+    let mut settings = vec![0; usize::from(head[2])];
+    stream.read_exact(&mut settings).await.unwrap();
+
+    let streams = settings
+        .chunks(6)
+        .find(|it| it[..2] == MAX_CONCURRENT_STREAMS.to_be_bytes())
+        .map(|it| u32::from_be_bytes(it[2..].try_into().unwrap()));
+    assert!(streams.is_some_and(|it| it <= 16), "{streams:?}");
+}
+
 #[tokio::test]
 async fn one_connection_serves_many_requests() {
     let registry = TestRegistry::start().await;
@@ -145,6 +169,51 @@ async fn a_registry_that_nothing_mirrors_is_unknown() {
         .await;
 
     answer.expect_error(404, "NAME_UNKNOWN");
+}
+
+/// lessons.md, security 13 and 16: a page of another origin gets no leave to
+/// read, and no cookie could speak for its reader.
+#[tokio::test]
+async fn another_origin_is_told_nothing() {
+    let registry = TestRegistry::start().await;
+    registry.push_blob("a", b"content").await;
+    for path in ["/v2/", "/v2/_catalog", "/v2/a/tags/list"] {
+        let call = registry.get(path).header("Origin", "http://elsewhere");
+        let answer = call.send().await;
+
+        for name in ["access-control-allow-origin", "set-cookie"] {
+            assert_eq!(answer.header(name), None, "{path}");
+        }
+    }
+}
+
+/// lessons.md, security 32: a proxy in front may believe the other length, and
+/// take what follows for the next request.
+#[tokio::test]
+async fn a_body_of_two_lengths_ends_its_connection() {
+    let registry = TestRegistry::start().await;
+    let hidden = "GET /v2/ HTTP/1.1\r\nHost: r\r\n\r\n";
+    let lengths = [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Transfer-Encoding: chunked, identity",
+    ];
+    for lengths in lengths {
+        let text = format!(
+            "PUT /v2/a/manifests/x HTTP/1.1\r\nHost: r\r\n{lengths}\r\n\r\n0\r\n\r\n{hidden}"
+        );
+        let mut stream = registry.raw(&text).await;
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+
+        assert!(answers.starts_with("HTTP/1.1 400"), "{lengths}: {answers}");
+        assert_eq!(
+            answers.matches("HTTP/1.1").count(),
+            1,
+            "{lengths}: {answers}"
+        );
+    }
 }
 
 /// Whatever comes, the server stands.

@@ -141,7 +141,7 @@ pub async fn content_that_was_taken_away_is_put_back(ports: &StoragePorts) {
         .unwrap();
 
     let look = ports.blobs.look(&new.digest).await.unwrap();
-    assert_eq!(look.settled().unwrap().size, 2);
+    assert_eq!(look.thing.unwrap().size, 2);
 }
 
 pub async fn revisions_are_listed_in_pages(ports: &StoragePorts) {

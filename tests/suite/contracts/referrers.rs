@@ -1,6 +1,6 @@
 //! Referrers by subject.
 
-use simple_registry::domain::model::{Descriptor, Digest, MediaType};
+use simple_registry::domain::model::{Descriptor, Digest, MediaType, RepositoryName};
 use simple_registry::ports::StoragePorts;
 
 use super::{repository, sha256};
@@ -16,6 +16,16 @@ fn descriptor(digest: &Digest, artifact_type: &str) -> Descriptor {
     }
 }
 
+async fn listed(ports: &StoragePorts, name: &RepositoryName, subject: &Digest) -> Vec<Descriptor> {
+    let referrers = &ports.referrers;
+    let mut listed = Vec::new();
+    for digest in referrers.list(name, subject).await.unwrap() {
+        let referrer = referrers.get(name, subject, &digest).await.unwrap();
+        listed.push(referrer.unwrap());
+    }
+    listed
+}
+
 pub async fn referrers_are_listed_by_subject(ports: &StoragePorts) {
     let (name, subject) = (repository("a"), sha256(b"subject"));
     let mut all = [b"1", b"2", b"3"].map(|bytes| descriptor(&sha256(bytes), "a/b"));
@@ -28,23 +38,9 @@ pub async fn referrers_are_listed_by_subject(ports: &StoragePorts) {
     }
     all.sort_by(|a, b| a.digest.cmp(&b.digest));
 
-    assert_eq!(ports.referrers.list(&name, &subject).await.unwrap(), all);
-    assert!(
-        ports
-            .referrers
-            .list(&name, &sha256(b"other"))
-            .await
-            .unwrap()
-            .is_empty()
-    );
-    assert!(
-        ports
-            .referrers
-            .list(&repository("b"), &subject)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert_eq!(listed(ports, &name, &subject).await, all);
+    assert!(listed(ports, &name, &sha256(b"other")).await.is_empty());
+    assert!(listed(ports, &repository("b"), &subject).await.is_empty());
 }
 
 pub async fn a_referrer_is_listed_once(ports: &StoragePorts) {
@@ -58,8 +54,7 @@ pub async fn a_referrer_is_listed_once(ports: &StoragePorts) {
             .unwrap();
     }
 
-    let listed = ports.referrers.list(&name, &subject).await.unwrap();
-
+    let listed = listed(ports, &name, &subject).await;
     assert_eq!(listed, [descriptor(&sha256(b"1"), "c/d")]);
 }
 
@@ -83,12 +78,8 @@ pub async fn a_removed_referrer_is_gone(ports: &StoragePorts) {
         .await
         .unwrap();
 
-    assert!(
-        ports
-            .referrers
-            .list(&name, &subject)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    let referrers = &ports.referrers;
+    assert!(referrers.list(&name, &subject).await.unwrap().is_empty());
+    let got = referrers.get(&name, &subject, &referrer.digest).await;
+    assert_eq!(got.unwrap(), None);
 }

@@ -142,7 +142,7 @@ pub async fn committed_bytes_are_the_blob(ports: &StoragePorts) {
             .look(&sha256(b"blob"))
             .await
             .unwrap()
-            .settled()
+            .thing
             .unwrap()
             .size,
         4

@@ -157,7 +157,8 @@ passes_on! { TagIndex, tags;
 passes_on! { ReferrerIndex, referrers;
     fn add(r: &RepositoryName, subject: &Digest, referrer: &Descriptor) -> Result<(), StoreError>;
     fn remove(r: &RepositoryName, subject: &Digest, referrer: &Digest) -> Result<(), StoreError>;
-    fn list(r: &RepositoryName, subject: &Digest) -> Result<Vec<Descriptor>, StoreError>;
+    fn get(r: &RepositoryName, subject: &Digest, referrer: &Digest) -> Result<Option<Descriptor>, StoreError>;
+    fn list(r: &RepositoryName, subject: &Digest) -> Result<Vec<Digest>, StoreError>;
 }
 
 passes_on! { RepositoryIndex, repositories;

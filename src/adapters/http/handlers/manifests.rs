@@ -1,7 +1,9 @@
 //! Manifests: end-3, end-7, end-9.
 
 use hyper::StatusCode;
-use hyper::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, LOCATION};
+use hyper::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION,
+};
 
 use super::blobs::IMMUTABLE;
 use super::{Answer, Exchange};
@@ -13,6 +15,10 @@ use crate::domain::model::{MediaType, Reference, RepositoryName, Tag};
 
 /// The largest manifest. The spec wants 4 MiB at least; clients stop there too.
 const MAX_MANIFEST: u64 = 8 * 1024 * 1024;
+
+/// The client who pushed a manifest chose its type: were it a web page, a
+/// browser must not run it in the registry's name.
+const NO_PAGE: &str = "default-src 'none'; sandbox";
 
 /// end-3, HEAD
 pub async fn head(
@@ -40,6 +46,7 @@ pub async fn get(exchange: Exchange, repository: &RepositoryName, reference: &Re
     }
     Ok(about(StatusCode::OK, reference, &found)
         .header(CONTENT_TYPE, &found.media_type)
+        .header(CONTENT_SECURITY_POLICY, NO_PAGE)
         .bytes(bytes)
         .done())
 }

@@ -7,12 +7,7 @@ use super::{Answer, Exchange};
 use crate::adapters::http::headers::OCI_FILTERS_APPLIED;
 use crate::adapters::http::pagination;
 use crate::adapters::http::reply::Reply;
-use crate::domain::model::{Descriptor, Digest, MediaType, Page, RepositoryName};
-use crate::domain::referrers::ReferrersPage;
-
-/// How many bytes of descriptors one answer carries. Clients read the list as
-/// the manifest that it is, and stop reading those at 4 MiB.
-const MAX_DESCRIPTORS: usize = 3 * 1024 * 1024;
+use crate::domain::model::{Digest, MediaType, Page, RepositoryName};
 
 /// end-12
 pub async fn list(
@@ -26,7 +21,6 @@ pub async fn list(
     let listed = referrers
         .list(repository, subject, artifact_type, page)
         .await?;
-    let listed = as_far_as_it_fits(listed);
 
     let mut reply = Reply::ok();
     let mut parameters: Vec<(&str, String)> = Vec::new();
@@ -48,24 +42,3 @@ pub async fn list(
     });
     Ok(reply.json_as(MediaType::OCI_INDEX, &index).done())
 }
-
-/// Cuts the page where it grows too large. At least one descriptor stays, or
-/// the list would never come to an end.
-fn as_far_as_it_fits(page: ReferrersPage) -> ReferrersPage {
-    let mut size = 0;
-    let fits = |descriptor: &&Descriptor| {
-        size += serde_json::to_vec(descriptor).map_or(0, |json| json.len());
-        size <= MAX_DESCRIPTORS
-    };
-    let count = page.items.iter().take_while(fits).count().max(1);
-    if count >= page.items.len() {
-        return page;
-    }
-    let mut items = page.items;
-    items.truncate(count);
-    let next = items.last().map(|last| last.digest.clone());
-    ReferrersPage { items, next }
-}
-
-#[cfg(test)]
-mod tests;

@@ -103,6 +103,10 @@ struct Turn {
     /// The requests after `.0` up to `.1` failed: the kernel reports an error
     /// once, so those who shared the sync must be told by us.
     failed: Option<(u64, u64)>,
+    /// A sync failed for another reason than a lack of space. The kernel has
+    /// forgotten what it could not write, and the next sync would not tell:
+    /// who wrote before that one failed must not be told that all is well.
+    broken: bool,
 }
 
 impl GroupSync {
@@ -119,6 +123,11 @@ impl GroupSync {
 
         let mine = self.asked.fetch_add(1, SeqCst) + 1;
         let mut turn = self.turn.lock().await;
+        if turn.broken {
+            let message = "an earlier sync failed, and what it should have written may be lost: \
+                           nothing more is acknowledged until the disk is well and the server restarted";
+            return Err(unavailable("syncing", io::Error::other(message)));
+        }
         if mine <= turn.done {
             return match turn.failed {
                 Some((after, upto)) if after < mine && mine <= upto => Err(unavailable(
@@ -135,7 +144,10 @@ impl GroupSync {
             .await
             .map_err(io::Error::other)
             .and_then(|result| result);
-        if synced.is_err() {
+        if let Err(error) = &synced {
+            use io::ErrorKind::{QuotaExceeded, StorageFull};
+
+            turn.broken = !matches!(error.kind(), StorageFull | QuotaExceeded);
             // Together with the failures before it: some of those who shared
             // them may still wait to be told.
             let after = turn.failed.map_or(turn.done, |(after, _)| after);
@@ -146,5 +158,6 @@ impl GroupSync {
     }
 }
 
+#[cfg(all(target_os = "linux", not(feature = "portable")))]
 #[cfg(test)]
 mod tests;

@@ -222,3 +222,22 @@ async fn a_store_of_a_newer_layout_is_not_opened() {
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("use a newer one"), "{source}");
 }
+
+#[test]
+fn a_root_that_spans_file_systems_is_not_opened() {
+    let root = tempfile::tempdir().unwrap();
+    let v2 = root.path().join("docker/registry/v2");
+    fs::create_dir_all(&v2).unwrap();
+    // The link leads to another file system wherever there is a /proc.
+    std::os::unix::fs::symlink("/proc/self", v2.join("blobs")).unwrap();
+
+    let opened = Files::open(root.path(), Durable::Off, 4096);
+
+    if Path::new("/proc/self").exists() {
+        let Err(error) = opened else {
+            panic!("it was opened");
+        };
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("another file system"), "{source}");
+    }
+}

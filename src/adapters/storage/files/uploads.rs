@@ -149,7 +149,12 @@ impl UploadSessions for Files {
             if file.metadata()?.len() != size {
                 file.set_len(size)?;
             }
-            files.durable.content(&file)?;
+            if let Err(e) = files.durable.content(&file) {
+                // The kernel forgets what it could not write: tried again, the
+                // sync would succeed. So the session ends with its bytes.
+                drop(fs::remove_file(&data));
+                return Err(e);
+            }
             let dir = blob.parent().unwrap_or(&files.root);
             with_dir(dir, || fs::rename(&data, &blob))?;
             files.durable.named(&files.root, &blob)
