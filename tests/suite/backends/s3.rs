@@ -2,6 +2,7 @@
 
 mod large;
 mod server;
+mod short;
 mod start;
 
 use std::sync::Arc;

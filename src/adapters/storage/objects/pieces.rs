@@ -43,7 +43,8 @@ impl Parts {
 
 /// A name that no other write has.
 pub(super) fn name(number: usize) -> String {
-    format!("{number:06}-{}", uuid::Uuid::new_v4().simple())
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("{number:06}-{}", &random[..16])
 }
 
 /// A write that is given up, parts and all, if it is dropped before its end.

@@ -14,6 +14,8 @@ use simple_registry::adapters::storage::config::S3Config;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::short::Short;
+
 const BUCKET: &str = "registry";
 
 /// The server; it ends with the test's runtime.
@@ -29,7 +31,7 @@ impl Server {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(BUCKET)).unwrap();
         let files = s3s_fs::FileSystem::new(root.path()).unwrap();
-        let mut builder = S3ServiceBuilder::new(files);
+        let mut builder = S3ServiceBuilder::new(Short::over(files));
         builder.set_auth(SimpleAuth::from_single("AK", "SK"));
         let s3 = builder.build();
 
@@ -74,7 +76,7 @@ impl Server {
             ("endpoint", self.endpoint.as_str()),
             ("bucket", BUCKET),
             ("region", "us-east-1"),
-            ("key_prefix", "some/where"),
+            ("key_prefix", "a/b"),
         ] {
             if !keys.contains(&format!("{key} =")) {
                 text.push_str(&format!("{key} = '{value}'\n"));

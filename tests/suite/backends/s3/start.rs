@@ -57,7 +57,7 @@ async fn a_bundle_that_is_not_there_is_named() {
 #[tokio::test]
 async fn a_bucket_of_a_newer_layout_is_refused() {
     let server = Server::start().await;
-    let path = server.bucket().join("some/where/_registry");
+    let path = server.bucket().join("a/b/_registry");
     std::fs::create_dir_all(&path).unwrap();
     std::fs::write(path.join("format"), r#"{"version":9}"#).unwrap();
 
@@ -129,7 +129,7 @@ async fn a_second_server_on_the_bucket_refuses_to_start() {
     let mut first = program(&server, &directory, "").spawn().unwrap();
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        if server.bucket().join("some/where/_registry/owner").exists() {
+        if server.bucket().join("a/b/_registry/owner").exists() {
             break;
         }
     }
@@ -150,6 +150,6 @@ async fn a_second_server_on_the_bucket_refuses_to_start() {
     let log = String::from_utf8(ended.stderr).unwrap();
     assert!(alive && ended.status.success(), "{log}");
     assert!(log.contains("listening"), "{log}");
-    let owner = server.bucket().join("some/where/_registry/owner");
+    let owner = server.bucket().join("a/b/_registry/owner");
     assert!(!owner.exists(), "given up in peace");
 }
