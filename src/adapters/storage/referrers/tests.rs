@@ -58,9 +58,7 @@ async fn a_record_that_replaces_another_cannot_be_torn() {
         .returning(|_| Ok(Some(Bytes::from_static(b"another"))));
     // Nobody expects `write`: it would panic.
     tree.expect_write_synced().times(1).returning(|_, _| Ok(()));
-    let store = Store {
-        tree: Arc::new(tree),
-    };
+    let store = Store::over(Arc::new(tree));
 
     store
         .add(
