@@ -1,6 +1,7 @@
 //! A bucket keeps every contract; and what is S3's alone: parts, copies, leases, and how a start fails.
 
 mod large;
+mod registry;
 mod server;
 mod short;
 mod start;

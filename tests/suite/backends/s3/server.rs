@@ -79,7 +79,7 @@ impl Server {
             ("key_prefix", "a/b"),
         ] {
             if !keys.contains(&format!("{key} =")) {
-                text.push_str(&format!("{key} = '{value}'\n"));
+                text = format!("{text}{key} = '{value}'\n");
             }
         }
         text
