@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
-use crate::domain::model::{Digest, Manifest, Page, RepositoryName, Thing};
+use crate::domain::model::{Digest, Manifest, Mark, Page, RepositoryName, Thing};
 use crate::ports::{
     BlobLinks, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager, ManifestStore,
     Marks, StoragePorts,
@@ -118,8 +118,13 @@ impl Blobs {
                 )));
             }
             if !self.marks.doom(&link, &id).await? {
-                // Somebody claimed the blob, or died at deleting it.
-                self.marks.pardon(&link).await?;
+                // Somebody claimed the blob, or deletes it as well: the mark that
+                // is there now is theirs, and is adopted in the next round. To
+                // take it away would make them start over, and they us, for ever.
+                let look = self.links.look(repository, digest).await?;
+                if look.mark == Mark::Dying {
+                    self.marks.pardon(&link).await?; // whoever left that is dead
+                }
                 continue;
             }
             self.links.remove(repository, digest).await?;
