@@ -251,7 +251,7 @@ async fn a_delete_that_meets_the_mark_of_a_dead_one_takes_it_away() {
     let mut world = World::new();
     world.links.expect_exists().returning(|_, _| Ok(true));
     world.links.expect_look().returning(|_, _| {
-        let mark = crate::domain::model::Mark::Dying;
+        let mark = Mark::Dying;
         Ok(crate::domain::model::Look { mark, ..there(70) })
     });
     world
