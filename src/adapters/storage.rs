@@ -37,6 +37,17 @@ impl Store {
     }
 }
 
+/// The store could not do `what`.
+fn unavailable(
+    what: &str,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> StoreError {
+    StoreError::Unavailable {
+        what: what.to_owned(),
+        source: source.into(),
+    }
+}
+
 /// A store in files below `root`, which is made if it is not there.
 ///
 /// Transfers move `chunk` bytes at a time. `durable: false` gives up promise

@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::Tree;
+use super::unavailable;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
@@ -81,16 +82,6 @@ impl Files {
             .map_err(io::Error::other)
             .and_then(|result| result)
             .map_err(|source| unavailable(what, source))
-    }
-}
-
-fn unavailable(
-    what: &str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StoreError {
-    StoreError::Unavailable {
-        what: what.to_owned(),
-        source: source.into(),
     }
 }
 

@@ -12,6 +12,7 @@ use opendal::{ErrorKind, Metadata, Operator};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::Tree;
+use super::unavailable;
 use crate::domain::model::{ByteStream, Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
@@ -164,16 +165,6 @@ impl Objects {
     async fn get(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let bytes = present(path, self.operator.read(path).await)?;
         Ok(bytes.map(|bytes| bytes.to_bytes()))
-    }
-}
-
-fn unavailable(
-    what: &str,
-    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> StoreError {
-    StoreError::Unavailable {
-        what: what.to_owned(),
-        source: source.into(),
     }
 }
 
