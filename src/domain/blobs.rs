@@ -1,6 +1,9 @@
 //! Blobs: pull them, and delete them.
 
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::future::{Either, select};
 
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
@@ -74,12 +77,26 @@ impl Blobs {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
-        let visible = self.links.exists(repository, digest).await?
-            || self.manifests.stat(repository, digest).await?.is_some();
-        let reader = if visible {
-            self.blobs.open(digest).await?
-        } else {
-            None
+        let visible = async {
+            Ok::<_, RegistryError>(
+                self.links.exists(repository, digest).await?
+                    || self.manifests.stat(repository, digest).await?.is_some(),
+            )
+        };
+        // Both at once, but what is not visible is answered without waiting for
+        // the other: how long that takes tells who else has the blob.
+        let (visible, opening) = (pin!(visible), self.blobs.open(digest));
+        let reader = match select(visible, opening).await {
+            Either::Left((Ok(false), _)) => None,
+            Either::Left((Err(error), _)) => return Err(error),
+            Either::Left((Ok(true), opening)) => opening.await?,
+            Either::Right((opened, visible)) => {
+                if visible.await? {
+                    opened?
+                } else {
+                    None
+                }
+            }
         };
         reader.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))
     }
