@@ -22,10 +22,7 @@ impl BlobStore for Store {
 impl BlobLinks for Store {
     async fn add(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {
         let path = layout::layer_link(repository, digest);
-        if self.tree.touch(&path).await? {
-            return Ok(());
-        }
-        self.tree.write(&path, link_to(digest)).await
+        self.tree.renew(&path, link_to(digest)).await
     }
 
     async fn refresh(
@@ -61,7 +58,7 @@ impl BlobLinks for Store {
         digest: &Digest,
     ) -> Result<bool, StoreError> {
         let path = layout::layer_link(repository, digest);
-        Ok(self.tree.stat(&path).await?.is_some())
+        Ok(self.tree.read(&path).await?.is_some())
     }
 
     async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use opendal::layers::{RetryLayer, TimeoutLayer};
 use opendal::{ErrorKind, HttpTransporter, Operator};
+use reqsign_aws_v4::StaticCredentialProvider;
 
 use super::config::S3Config;
 use super::objects::{Objects, Parts};
@@ -13,10 +14,15 @@ use super::tree::Tree;
 use super::{Store, layout, ports};
 use crate::ports::{LockManager, StoragePorts, StoreError};
 
+mod client;
 mod lease;
+mod multipart;
 mod transport;
 
+pub(super) use client::Client;
 pub use lease::{Owner, Pace};
+pub(super) use multipart::{Part, Unfinished, Upload};
+use transport::Transport;
 
 /// How long one call may take that moves content: a part, a copy by the
 /// service, a chunk of an answer. No transfer as a whole has a limit.
@@ -53,7 +59,13 @@ impl Bucket {
                 .with_timeout(SMALL_CALL)
                 .with_io_timeout(io)
         };
-        let operator = operator(config)?;
+        let transport = transport(config)?;
+        let operator = operator(config, transport.clone())?;
+        let credentials = StaticCredentialProvider::new(
+            config.access_key_id.expose(),
+            config.secret_key.expose(),
+        );
+        let client = Client::new(config, transport, credentials);
         // Each try has its time: the timeouts lie inside, the retries outside.
         let again = RetryLayer::new()
             .with_max_times(4)
@@ -62,7 +74,7 @@ impl Bucket {
             .with_jitter();
         let patient = operator.clone().layer(waiting(CALL)).layer(again);
         let once = operator.layer(waiting(SMALL_CALL));
-        let objects = Objects::in_bucket(patient, once.clone(), parts(config, chunk));
+        let objects = Objects::in_bucket(patient, once.clone(), client, parts(config, chunk));
 
         check(&once)
             .await
@@ -102,7 +114,7 @@ impl BucketError {
     }
 }
 
-fn operator(config: &S3Config) -> Result<Operator, BucketError> {
+fn operator(config: &S3Config, transport: Transport) -> Result<Operator, BucketError> {
     let mut service = opendal::services::S3::default()
         .bucket(&config.bucket)
         .root(config.key_prefix.as_deref().unwrap_or("/"))
@@ -117,10 +129,15 @@ fn operator(config: &S3Config) -> Result<Operator, BucketError> {
         service = service.enable_virtual_host_style();
     }
     let operator = Operator::new(service).map_err(|error| explain(&error, config))?;
+    let transport = HttpTransporter::new(transport);
+    let context = operator.base_context().with_http_transport(transport);
+    Ok(operator.with_context(context))
+}
 
+fn transport(config: &S3Config) -> Result<Transport, BucketError> {
     let https = config.endpoint.as_str().starts_with("https:");
     let ca_bundle = config.ca_bundle.as_deref();
-    let transport = transport::Transport::new(https, ca_bundle).map_err(|error| {
+    Transport::new(https, ca_bundle).map_err(|error| {
         BucketError::new(
             "storage.s3.ca_bundle",
             match ca_bundle {
@@ -128,10 +145,7 @@ fn operator(config: &S3Config) -> Result<Operator, BucketError> {
                 None => format!("the system has no authorities, and none are named: {error}"),
             },
         )
-    })?;
-    let transport = HttpTransporter::new(transport);
-    let context = operator.base_context().with_http_transport(transport);
-    Ok(operator.with_context(context))
+    })
 }
 
 fn parts(config: &S3Config, chunk: usize) -> Parts {

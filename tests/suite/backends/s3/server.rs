@@ -1,6 +1,7 @@
 //! An S3 server in this process, which checks signatures and writes down what it is asked.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use hyper::Request;
@@ -14,7 +15,7 @@ use simple_registry::adapters::storage::config::S3Config;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::short::Short;
+use super::short::{Short, Unfinished};
 
 const BUCKET: &str = "registry";
 
@@ -23,6 +24,8 @@ pub struct Server {
     root: TempDir,
     pub endpoint: String,
     requests: Arc<Mutex<Vec<String>>>,
+    unfinished: Arc<Mutex<Option<Vec<Unfinished>>>>,
+    lose_an_end: Arc<AtomicBool>,
 }
 
 impl Server {
@@ -31,7 +34,10 @@ impl Server {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join(BUCKET)).unwrap();
         let files = s3s_fs::FileSystem::new(root.path()).unwrap();
-        let mut builder = S3ServiceBuilder::new(Short::over(files));
+        let short = Short::over(files);
+        let unfinished = Arc::clone(&short.unfinished);
+        let lose_an_end = Arc::clone(&short.lose_an_end);
+        let mut builder = S3ServiceBuilder::new(short);
         builder.set_auth(SimpleAuth::from_single("AK", "SK"));
         let s3 = builder.build();
 
@@ -59,6 +65,8 @@ impl Server {
             root,
             endpoint,
             requests,
+            unfinished,
+            lose_an_end,
         }
     }
 
@@ -92,6 +100,16 @@ impl Server {
     /// What was asked since the last time this was: method, path, source and range of a copy.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut *self.requests.lock().unwrap())
+    }
+
+    /// From now on unfinished uploads are listed, as these.
+    pub fn list_unfinished(&self, unfinished: Vec<Unfinished>) {
+        *self.unfinished.lock().unwrap() = Some(unfinished);
+    }
+
+    /// The next multipart upload that ends does so, and nobody is told.
+    pub fn lose_an_end(&self) {
+        self.lose_an_end.store(true, Ordering::Relaxed);
     }
 
     /// The names of all files of the server, its own records of unfinished uploads among them.
