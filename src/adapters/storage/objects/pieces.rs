@@ -5,7 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
-use opendal::Buffer;
+use tokio::sync::Mutex;
 
 use super::{Objects, S3, unavailable};
 use crate::adapters::storage::s3::{Part, Upload};
@@ -109,7 +109,6 @@ impl Objects {
         to: &str,
     ) -> Result<(), StoreError> {
         match pieces {
-            [] => self.put(to, Bytes::new()).await,
             [piece] if piece.size < s3.parts.copy_threshold => {
                 let from = format!("{dir}/{}", piece.name);
                 let copy = self.operator.copy_with(&from, to);
@@ -128,27 +127,26 @@ impl Objects {
         to: &str,
     ) -> Result<(), StoreError> {
         let sources = s3.parts.plan(pieces);
-        if let [] | [Source::Seam(_)] = &sources[..] {
-            let ranges = match sources.first() {
-                Some(Source::Seam(ranges)) => &ranges[..],
-                _ => &[],
-            };
-            let content = self.seam(dir, pieces, ranges).await?;
-            return self.put(to, content).await;
+        match &sources[..] {
+            [] => return self.put(to, Bytes::new()).await,
+            [Source::Seam(all)] => return self.put(to, self.seam(dir, pieces, all).await?).await,
+            _ => {}
         }
         let failed = |source| unavailable(to, source);
         let upload = Upload::begin(&s3.client, to).await.map_err(failed)?;
-        let sent_to = &upload;
+        // Copies cost no memory; a seam is in it, so there is one at a time.
+        let (upload_to, one_seam) = (&upload, &Mutex::new(()));
         let made = sources.iter().zip(1..).map(|(source, number)| async move {
             match source {
                 Source::Copy(range) => {
                     let from = format!("{dir}/{}", pieces[range.piece].name);
-                    let copied = sent_to.copy(number, &from, range.bytes.clone()).await;
+                    let copied = upload_to.copy(number, &from, range.bytes.clone()).await;
                     copied.map_err(failed)
                 }
                 Source::Seam(ranges) => {
+                    let _alone = one_seam.lock().await;
                     let content = self.seam(dir, pieces, ranges).await?;
-                    sent_to.send(number, content).await.map_err(failed)
+                    upload_to.send(number, content).await.map_err(failed)
                 }
             }
         });
@@ -163,14 +161,16 @@ impl Objects {
         dir: &str,
         pieces: &[Piece],
         ranges: &[Range],
-    ) -> Result<Buffer, StoreError> {
+    ) -> Result<Bytes, StoreError> {
         let mut seam = Vec::new();
         for range in ranges {
             let path = format!("{dir}/{}", pieces[range.piece].name);
             let content = self.operator.read_with(&path).range(range.bytes.clone());
-            seam.extend(content.await.map_err(|e| unavailable(&path, e))?);
+            for bytes in content.await.map_err(|e| unavailable(&path, e))? {
+                seam.extend_from_slice(&bytes);
+            }
         }
-        Ok(Buffer::from(seam))
+        Ok(Bytes::from(seam))
     }
 }
 
