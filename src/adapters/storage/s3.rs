@@ -20,6 +20,7 @@ mod multipart;
 mod transport;
 
 pub(super) use client::Client;
+pub use lease::group::{Agree, Group};
 pub use lease::{Owner, Pace};
 pub(super) use multipart::{Part, Unfinished, Upload};
 use transport::Transport;
@@ -104,6 +105,16 @@ impl Bucket {
     /// Where another owner lives, or the bucket does not answer.
     pub async fn claim(&self, pace: Pace) -> Result<Owner, BucketError> {
         Owner::claim(self.objects.impatient(), pace).await
+    }
+
+    /// Makes this process one of those that share the lock store of `agree`,
+    /// and that alone write to the bucket below its prefix.
+    ///
+    /// # Errors
+    ///
+    /// Where somebody else does.
+    pub async fn join(&self, pace: Pace, agree: Agree) -> Result<Group, BucketError> {
+        Group::join(self.objects.impatient(), pace, agree).await
     }
 }
 
