@@ -29,6 +29,8 @@ pub(in crate::adapters::storage) enum Problem {
     },
     #[error("not reached: {0}")]
     NotReached(String),
+    #[error("the service fails at present ({0}): see to it, or wait")]
+    Failing(String),
     #[error("it does not answer as an S3 server does: {0}")]
     NotS3(String),
     #[error("the service answers {0}")]
@@ -60,10 +62,12 @@ impl Problem {
                 code: "403".to_owned(),
             }
         } else if let Some((_, rest)) = text.split_once("response: Parts { status: ") {
-            Self::NotS3(format!(
-                "status {}",
-                rest.split(',').next().unwrap_or_default()
-            ))
+            let status = rest.split(',').next().unwrap_or_default();
+            if status.starts_with('5') {
+                Self::Failing(format!("status {status}"))
+            } else {
+                Self::NotS3(format!("status {status}"))
+            }
         } else if error.is_temporary() || error.is_persistent() {
             Self::NotReached(cause)
         } else {
@@ -98,6 +102,8 @@ impl Problem {
             "NotImplemented" | "MethodNotAllowed" => {
                 Self::NotS3(format!("it lacks {operation} ({code})"))
             }
+            "InternalError" | "ServiceUnavailable" | "SlowDown" | "SlowDownRead"
+            | "SlowDownWrite" => Self::Failing(code.to_owned()),
             _ => Self::Other(said),
         }
     }
@@ -111,7 +117,9 @@ impl Problem {
                 "storage.s3.access_key_id"
             }
             Self::Region(_) => "storage.s3.region",
-            Self::Clock | Self::NotReached(_) | Self::NotS3(_) => "storage.s3.endpoint",
+            Self::Clock | Self::NotReached(_) | Self::Failing(_) | Self::NotS3(_) => {
+                "storage.s3.endpoint"
+            }
             Self::Other(_) => "storage.s3",
         }
     }

@@ -1,15 +1,20 @@
 //! The registry over a bucket, as a client sees it.
 
-use super::{Stored, open};
+use super::{Target, target};
 use crate::support::{Image, Setup, TestRegistry, digest_of, random};
 
-async fn start() -> (TestRegistry, super::server::Server) {
-    let Stored { ports, server } = open().await;
+/// The registry, and the server beneath it.
+pub async fn start_with(keys: &str) -> (TestRegistry, Target) {
+    let target = target(keys).await;
     let setup = Setup {
-        storage: ports,
+        storage: target.ports.clone(),
         ..Setup::default()
     };
-    (TestRegistry::with(setup).await, server)
+    (TestRegistry::with(setup).await, target)
+}
+
+async fn start() -> (TestRegistry, Target) {
+    start_with("").await
 }
 
 #[tokio::test]
