@@ -14,7 +14,7 @@ pub(in crate::adapters::storage) enum Problem {
     WrongSecret,
     #[error("the service does not know it ({0})")]
     UnknownKey(String),
-    #[error("its session has ended, and no source gave a new one ({0})")]
+    #[error("its session does not count, or no longer: get a new one ({0})")]
     Ended(String),
     #[error("no key to sign with: set it and storage.s3.secret_key, or mend the source ({0})")]
     NoKey(String),
@@ -35,6 +35,8 @@ pub(in crate::adapters::storage) enum Problem {
     NotS3(String),
     #[error("the service answers {0}")]
     Other(String),
+    #[error("{0}")]
+    Configuration(String),
 }
 
 impl Problem {
@@ -55,6 +57,9 @@ impl Problem {
         let cause = root_cause(error);
         Some(if text.contains("reqsign::") {
             Self::NoKey(cause)
+        } else if error.kind() == ErrorKind::ConfigInvalid {
+            // From here: nothing was asked yet.
+            Self::Configuration(cause)
         } else if error.kind() == ErrorKind::PermissionDenied {
             // The answer to a HEAD has no body.
             Self::Denied {
@@ -83,10 +88,10 @@ impl Problem {
     ) -> Self {
         let said = format!("{code}: {message}");
         match code {
-            "NoSuchBucket" => Self::NoBucket,
+            "NoSuchBucket" | "InvalidBucketName" => Self::NoBucket,
             "SignatureDoesNotMatch" => Self::WrongSecret,
             "InvalidAccessKeyId" | "NotSignedUp" => Self::UnknownKey(code.to_owned()),
-            "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" => {
+            "ExpiredToken" | "InvalidToken" | "InvalidTokenId" | "TokenRefreshRequired" => {
                 Self::Ended(code.to_owned())
             }
             "RequestTimeTooSkewed" | "RequestExpired" => Self::Clock,
@@ -120,7 +125,7 @@ impl Problem {
             Self::Clock | Self::NotReached(_) | Self::Failing(_) | Self::NotS3(_) => {
                 "storage.s3.endpoint"
             }
-            Self::Other(_) => "storage.s3",
+            Self::Other(_) | Self::Configuration(_) => "storage.s3",
         }
     }
 }

@@ -47,6 +47,15 @@ fn a_failure_names_the_key_that_is_to_be_mended() {
         (answer(unexpected, "NotImplemented"), "storage.s3.endpoint"),
         (answer(unexpected, "SlowDown"), "storage.s3.endpoint"),
         (answer(unexpected, "MalformedXML"), "storage.s3"),
+        (answer(unexpected, "InvalidBucketName"), "storage.s3.bucket"),
+        (answer(denied, "InvalidTokenId"), "storage.s3.access_key_id"),
+        (
+            of_s3(opendal::Error::new(
+                ErrorKind::ConfigInvalid,
+                "the bucket is misconfigured",
+            )),
+            "storage.s3",
+        ),
     ] {
         let explained = explain(&error, &config());
 
