@@ -22,6 +22,7 @@ mod transport;
 use credentials::Credentials;
 pub(super) use explain::Problem;
 use explain::root_cause;
+pub use lease::group::{Agree, Group};
 pub use lease::{Owner, Pace};
 pub(super) use locator::Locator;
 
@@ -109,6 +110,16 @@ impl Bucket {
     /// Where another owner lives, or the bucket does not answer.
     pub async fn claim(&self, pace: Pace) -> Result<Owner, BucketError> {
         Owner::claim(self.objects.impatient(), pace).await
+    }
+
+    /// Makes this process one of those that share the lock store of `agree`,
+    /// and that alone write to the bucket below its prefix.
+    ///
+    /// # Errors
+    ///
+    /// Where somebody else does.
+    pub async fn join(&self, pace: Pace, agree: Agree) -> Result<Group, BucketError> {
+        Group::join(self.objects.impatient(), pace, agree).await
     }
 }
 
