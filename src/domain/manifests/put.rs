@@ -95,33 +95,45 @@ impl Manifests {
             pushed_by: push.caller.identity,
         };
 
-        let _lock = self
-            .locks
-            .acquire(&LockKey::Revision(repository.clone(), digest.clone()))
-            .await?;
-        self.precondition(repository, reference, push.if_match.as_ref())
-            .await?;
-        self.manifests.put_pending(repository, &new).await?;
-        self.look_at_itself(repository, &new).await?;
-        self.look_at_needs(repository, &manifest).await?;
-        self.manifests.settle(repository, &new).await?;
-        if let Some(subject) = &manifest.subject {
-            let referrer = referrer(&manifest, &new);
-            self.referrers
-                .add(repository, &subject.digest, &referrer)
+        let key = LockKey::Revision(repository.clone(), digest.clone());
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            self.precondition(repository, reference, push.if_match.as_ref())
                 .await?;
-        }
-        self.durability.persist().await?;
-        for tag in &tags {
-            let condition = push.if_match.as_ref().filter(|_| is_tag(reference, tag));
-            self.point(repository, tag, &digest, condition).await?;
-        }
+            self.store(repository, &manifest, &new).await?;
+            for tag in &tags {
+                let condition = push.if_match.as_ref().filter(|_| is_tag(reference, tag));
+                self.point(repository, tag, &digest, condition).await?;
+            }
+            Ok::<_, RegistryError>(())
+        })
+        .await?;
 
         Ok(PushedManifest {
             digest,
             subject: manifest.subject.map(|subject| subject.digest),
             tags,
         })
+    }
+
+    /// Claims, looks, settles; durable when it returns.
+    async fn store(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+        new: &NewManifest,
+    ) -> Result<(), RegistryError> {
+        self.manifests.put_pending(repository, new).await?;
+        self.look_at_itself(repository, new).await?;
+        self.look_at_needs(repository, manifest).await?;
+        self.manifests.settle(repository, new).await?;
+        if let Some(subject) = &manifest.subject {
+            let referrer = referrer(manifest, new);
+            self.referrers
+                .add(repository, &subject.digest, &referrer)
+                .await?;
+        }
+        Ok(self.durability.persist().await?)
     }
 
     /// Refuses early what `point` would refuse late, and judges a push by
@@ -233,12 +245,15 @@ impl Manifests {
         if_match: Option<&IfMatch>,
     ) -> Result<(), RegistryError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
-        let _lock = self.locks.acquire(&key).await?;
-        if if_match.is_some() {
-            let standing = self.tags.get(repository, tag).await?;
-            IfMatch::judge(if_match, standing.as_ref())?;
-        }
-        Ok(self.tags.set(repository, tag, digest).await?)
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            if if_match.is_some() {
+                let standing = self.tags.get(repository, tag).await?;
+                IfMatch::judge(if_match, standing.as_ref())?;
+            }
+            Ok(self.tags.set(repository, tag, digest).await?)
+        })
+        .await
     }
 }
 

@@ -20,11 +20,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{BucketError, causes};
-use crate::adapters::storage::files::uptime;
 use crate::adapters::storage::layout::OWNER;
 use crate::adapters::storage::objects::Objects;
 use crate::adapters::storage::records::{self, VERSION};
 use crate::adapters::storage::tree::Tree;
+use crate::adapters::units::uptime;
 use crate::ports::StoreError;
 
 /// How often a newcomer that is too slow tries again.
