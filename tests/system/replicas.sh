@@ -7,7 +7,7 @@ replica_ports=() replica_pids=() # by the replica's number, from 1
 
 # prepare_replicas: what has to be there before the rest.
 prepare_replicas() {
-  need_packages curl redis-server haproxy python3-minimal
+  need_packages curl redis-server haproxy python3
   PATH=$("$here/tools" minio):$PATH
 }
 
@@ -65,7 +65,7 @@ TOML
   cat >>"$scratch/replica-$1.toml" <<TOML
 [lock_store.redis]
 url = "redis://127.0.0.1:$redis_port"
-ttl = "10s"
+ttl = "${lock_ttl:-10s}"
 key_prefix = "${lock_prefix:-locks:}"
 [cache_store.redis]
 url = "redis://127.0.0.1:$redis_port"
