@@ -9,10 +9,13 @@ use thiserror::Error;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::Settings;
-use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
+use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks, QueuedLocks};
+use crate::adapters::redis::config::RedisLockConfig;
+use crate::adapters::redis::{Redis, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
 use crate::app::config::Config;
+use crate::domain::model::Secret;
 use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::domain::registry::Registry;
 use crate::ports::{Clock, LockManager, StoragePorts};
@@ -53,6 +56,10 @@ pub struct Built {
 /// When a part can't be built.
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
     let store = store(config).await?;
+    if let Some(cache) = &config.cache_store.redis {
+        let prefix = cache.key_prefix.as_deref();
+        redis(&cache.url, prefix, "cache_store.redis.url").await?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     Ok(Built {
@@ -76,16 +83,28 @@ async fn store(config: &Config) -> Result<Store, BuildError> {
     let chunk = config.streaming_chunk_size().as_usize();
     match &config.storage {
         StorageConfig::Fs(fs) => open_files(&fs.root_dir, fs.durable, chunk),
-        StorageConfig::S3(s3) => open_bucket(s3, chunk).await,
+        StorageConfig::S3(s3) => open_bucket(s3, chunk, config.lock_store.redis.as_ref()).await,
     }
 }
 
-async fn open_bucket(s3: &S3Config, chunk: usize) -> Result<Store, BuildError> {
+async fn open_bucket(
+    s3: &S3Config,
+    chunk: usize,
+    shared: Option<&RedisLockConfig>,
+) -> Result<Store, BuildError> {
     let failed = |error: BucketError| BuildError {
         section: error.key,
         source: error.into(),
     };
     let bucket = Bucket::open(s3, chunk).await.map_err(failed)?;
+    if let Some(shared) = shared {
+        let locks = shared_locks(shared).await?;
+        return Ok(Store {
+            ports: bucket.ports(&locks),
+            locks,
+            owner: None,
+        });
+    }
     // The locks are in this process, so no other may write.
     let owner = bucket.claim(Pace::default()).await.map_err(failed)?;
     let locks = OwnedLocks::new(MemoryLocks::new(PATIENCE), owner.proof());
@@ -95,6 +114,35 @@ async fn open_bucket(s3: &S3Config, chunk: usize) -> Result<Store, BuildError> {
         locks,
         owner: Some(owner),
     })
+}
+
+/// The locks of every server that names the same Redis and prefix.
+async fn shared_locks(config: &RedisLockConfig) -> Result<Arc<dyn LockManager>, BuildError> {
+    let prefix = config.key_prefix.as_deref();
+    let redis = redis(&config.url, prefix, "lock_store.redis.url").await?;
+    let locks = RedisLocks::new(redis, config.ttl.duration(), PATIENCE);
+    Ok(Arc::new(QueuedLocks::new(locks, PATIENCE)))
+}
+
+/// A Redis, which need not be up: what can be done without it is done. But
+/// whoever starts the server should know.
+async fn redis(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<Redis, BuildError> {
+    let redis = Redis::new(url, prefix, key).map_err(|error| BuildError {
+        section: key,
+        source: error.into(),
+    })?;
+    match redis.check().await {
+        Ok(None) => {}
+        Ok(Some(warning)) => tracing::warn!("{warning}"),
+        Err(failure) => {
+            let cause = (&failure as &dyn Error).source().map(ToString::to_string);
+            tracing::error!(
+                cause,
+                "{failure}; what needs it is refused until it answers"
+            );
+        }
+    }
+    Ok(redis)
 }
 
 fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildError> {
