@@ -22,7 +22,8 @@ start_minio() {
     tail -n 20 "$scratch/minio.log" >&2
     die "MinIO did not come up"
   fi
-  curl -fsS --aws-sigv4 aws:amz:us-east-1:s3 --user "$s3_key:$s3_secret" -X PUT "http://127.0.0.1:$s3_port/$s3_bucket" ||
+  # It says that it is ready a moment before it takes a bucket.
+  until_true 20 curl -fsS --aws-sigv4 aws:amz:us-east-1:s3 --user "$s3_key:$s3_secret" -X PUT "http://127.0.0.1:$s3_port/$s3_bucket" ||
     die "the bucket could not be made"
 }
 

@@ -20,7 +20,7 @@ from torture_verdict import Verdict
 parser = argparse.ArgumentParser()
 parser.add_argument("--seconds", type=float, required=True)
 parser.add_argument("--seed", required=True)
-parser.add_argument("--clients", type=int, default=12)
+parser.add_argument("--clients", type=int, default=20)
 parser.add_argument("--balancer", required=True)
 parser.add_argument("--binary", required=True)
 parser.add_argument("--replica", action="append", required=True, help="PORT=CONFIGURATION")

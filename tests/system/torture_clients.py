@@ -12,7 +12,7 @@ from history import ABSENT, ERASE, PRESENT, READ, REMOVE, WRITE, Operation
 OK, REFUSED, UNKNOWN = "ok", "refused", "unknown"
 IMAGE = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
-REPOSITORIES = ["torture/a", "torture/b", "torture/b/c", "other"]
+REPOSITORIES = ["torture/a", "torture/a/b", "other"]
 # Names that S3 lists in another order than the registry has to.
 MOVING_TAGS = ["latest", "v1", "v1-rc", "v1.0"]
 THERE = "there"
@@ -94,6 +94,7 @@ class Manifest:
         self.subject, self.artifact_type, self.keep = subject, artifact_type, keep
         self.puts, self.erases = [], []  # attempts
         self.tags = set()
+        self.serial = 0  # when it was pushed, among all
         self.erase_asked = False  # set before it is sent
 
     def acknowledged(self):
@@ -153,6 +154,12 @@ class World:
             found = [m for m in self.manifests.values() if test(m)]
         return rng.choice(found) if found else None
 
+    def register(self, manifest):
+        """The one that all clients mean."""
+        with self.lock:
+            manifest.serial = self.serial
+            return self.manifests.setdefault((manifest.repository, manifest.digest), manifest)
+
     def moment(self):
         return time.monotonic()
 
@@ -166,9 +173,9 @@ class Client(threading.Thread):
         self.rng = random.Random(f"{world.seed}/client/{number}")
         self.http = Connection(address)
         self.todo = [
-            (self.push_image, 30), (self.push_index, 4), (self.push_artifact, 8), (self.push_incomplete, 3),
-            (self.push_cut_off, 3), (self.push_again, 3), (self.retag, 8), (self.pull_tag, 22), (self.head_tag, 14),
-            (self.pull_digest, 10), (self.delete_tag, 9), (self.delete_manifest, 10), (self.list_tags, 5),
+            (self.push_image, 22), (self.push_variant, 20), (self.push_index, 4), (self.push_artifact, 6),
+            (self.push_incomplete, 3), (self.push_cut_off, 3), (self.push_again, 3), (self.retag, 8), (self.pull_tag, 20),
+            (self.head_tag, 20), (self.pull_digest, 10), (self.delete_tag, 8), (self.delete_manifest, 14), (self.list_tags, 5),
             (self.list_referrers, 5), (self.delete_blob, 2),
         ]
 
@@ -387,8 +394,8 @@ class Client(threading.Thread):
     def put(self, manifest, tags, by_tag):
         """PUTs it under the tags: by the one in the URL, or by its digest with `?tag=`."""
         world, repository = self.world, manifest.repository
+        manifest = world.register(manifest)
         with world.lock:
-            manifest = world.manifests.setdefault((repository, manifest.digest), manifest)
             manifest.tags.update(tags)
         path = f"/v2/{repository}/manifests/"
         if by_tag:
@@ -442,6 +449,16 @@ class Client(threading.Thread):
             tags = self.some_tags()
             self.put_complete(manifest, tags, by_tag=len(tags) == 1 and self.rng.random() < 0.8)
 
+    def push_variant(self):
+        """Of the blobs of an image that is there: one request, so that tags are written at the same moment."""
+        image = self.world.pick(self.rng, lambda m: m.must_be_there() and m.blobs and m.subject is None)
+        if image is None:
+            return
+        content = json.loads(image.body)
+        content["annotations"] = {"serial": str(self.world.next_serial())}
+        variant = Manifest(image.repository, json.dumps(content).encode(), IMAGE, image.blobs, keep=self.rng.random() < 0.4)
+        self.put_complete(variant, [self.rng.choice(MOVING_TAGS)], by_tag=True)
+
     def push_index(self):
         repository = self.rng.choice(REPOSITORIES)
         children = [self.world.pick(self.rng, lambda m: m.repository == repository and m.must_be_there() and m.media_type == IMAGE)
@@ -484,8 +501,7 @@ class Client(threading.Thread):
         manifest = self.image(repository, subject, "application/x-cut-off")
         if manifest is None:
             return
-        with self.world.lock:
-            self.world.manifests[(repository, manifest.digest)] = manifest
+        self.world.register(manifest)
         tag = self.rng.choice(MOVING_TAGS)
         start = self.world.moment()
         self.http.cut_off("PUT", f"/v2/{repository}/manifests/{tag}", manifest.body, {"Content-Type": IMAGE}, self.rng)
@@ -619,7 +635,10 @@ class Client(threading.Thread):
             self.note_read(repository, tag, answer, start, end, None)
 
     def delete_manifest(self):
-        manifest = self.world.pick(self.rng, lambda m: not m.keep and m.may_be_listed() and len(m.erases) < 2)
+        # Half the time one that a tag may point at: the delete then meets a push that moves the tag.
+        recent = self.world.serial - 30 if self.rng.random() < 0.5 else 0
+        manifest = self.world.pick(
+            self.rng, lambda m: not m.keep and m.may_be_listed() and len(m.erases) < 2 and m.serial >= recent)
         if manifest is None:
             return
         with self.world.lock:
