@@ -3,8 +3,8 @@
 
 Of the requests, the share --rate (with --storms: half of them, for one in eight spells of two seconds) meets one of: an answer 503 SlowDown or 500 InternalError instead of being forwarded; a
 stall, after which what was stalled is dropped, never delivered late; a connection that is reset before the request,
-amid its body, amid the answer, or in place of the answer, when S3 has done what was asked. --delay adds to
-every request's time. --lie PATTERN: a PUT of such a path is answered 200 and not done, once in --lies; that is what a test of
+amid its body, amid the answer, or in place of the answer, when S3 has done what was asked. --delay and
+--jitter add to every request's time. --lie PATTERN: a PUT of such a path is answered 200 and not done, once in --lies; that is what a test of
 the test needs. The choice of faults is a function of --seed and the number of the request.
 
 SIGUSR1 begins the faults, SIGUSR2 ends them; --on begins with them. --stats FILE: JSON, rewritten twice a second.
@@ -25,6 +25,7 @@ parser.add_argument("--seed", default="0")
 parser.add_argument("--rate", type=float, default=0.0)
 parser.add_argument("--storms", action="store_true")
 parser.add_argument("--delay", type=float, default=0.0, help="seconds")
+parser.add_argument("--jitter", type=float, default=0.0, help="seconds at most, on top")
 parser.add_argument("--lie", default=None)
 parser.add_argument("--lies", type=int, default=4)
 parser.add_argument("--stats", default=None)
@@ -117,8 +118,8 @@ class Session:
     async def one(self, first, raw, headers, fault, rng):
         """False: nothing more comes on this connection."""
         method, path, _ = first.split(" ", 2)
-        if options.delay:
-            await asyncio.sleep(options.delay)
+        if options.delay or options.jitter:
+            await asyncio.sleep(options.delay + rng.random() * options.jitter)
         lie = options.lie and on and method == "PUT" and re.search(options.lie, path) and rng.randrange(options.lies) == 0
         if lie:
             fault = "lies"

@@ -172,11 +172,12 @@ class Client(threading.Thread):
         self.world, self.number, self.until = world, number, until
         self.rng = random.Random(f"{world.seed}/client/{number}")
         self.http = Connection(address)
+        self.address = address
         self.todo = [
             (self.push_image, 22), (self.push_variant, 20), (self.push_index, 4), (self.push_artifact, 6),
             (self.push_incomplete, 3), (self.push_cut_off, 3), (self.push_again, 3), (self.retag, 8), (self.pull_tag, 20),
             (self.head_tag, 20), (self.pull_digest, 10), (self.delete_tag, 8), (self.delete_manifest, 14), (self.list_tags, 5),
-            (self.list_referrers, 5), (self.delete_blob, 2),
+            (self.list_referrers, 5), (self.delete_blob, 2), (self.duel, 12),
         ]
 
     def run(self):
@@ -452,12 +453,13 @@ class Client(threading.Thread):
     def push_variant(self):
         """Of the blobs of an image that is there: one request, so that tags are written at the same moment."""
         image = self.world.pick(self.rng, lambda m: m.must_be_there() and m.blobs and m.subject is None)
-        if image is None:
-            return
+        if image is not None:
+            self.put_complete(self.variant(image, self.rng.random() < 0.4), [self.rng.choice(MOVING_TAGS)], by_tag=True)
+
+    def variant(self, image, keep):
         content = json.loads(image.body)
         content["annotations"] = {"serial": str(self.world.next_serial())}
-        variant = Manifest(image.repository, json.dumps(content).encode(), IMAGE, image.blobs, keep=self.rng.random() < 0.4)
-        self.put_complete(variant, [self.rng.choice(MOVING_TAGS)], by_tag=True)
+        return Manifest(image.repository, json.dumps(content).encode(), IMAGE, image.blobs, keep=keep)
 
     def push_index(self):
         repository = self.rng.choice(REPOSITORIES)
@@ -542,8 +544,10 @@ class Client(threading.Thread):
             self.world.violation(f"reading {repository}:{tag}: {answer.status}")
 
     def head_tag(self):
-        repository, tag = self.some_tag()
-        answer, start, end = self.ask("HEAD", f"/v2/{repository}/manifests/{tag}")
+        self.read_tag("HEAD", *self.some_tag())
+
+    def read_tag(self, method, repository, tag):
+        answer, start, end = self.ask(method, f"/v2/{repository}/manifests/{tag}")
         if answer is not None:
             self.note_read(repository, tag, answer, start, end, answer.headers.get("Docker-Content-Digest"))
             self.world.count("tags read")
@@ -622,7 +626,9 @@ class Client(threading.Thread):
     # --- deletes ---------------------------------------------------------------------------------------------
 
     def delete_tag(self):
-        repository, tag = self.some_tag()
+        self.remove_tag(*self.some_tag())
+
+    def remove_tag(self, repository, tag):
         answer, start, end = self.ask("DELETE", f"/v2/{repository}/manifests/{tag}")
         outcome = UNKNOWN if answer is None else answer.outcome
         if outcome == OK:
@@ -639,8 +645,10 @@ class Client(threading.Thread):
         recent = self.world.serial - 30 if self.rng.random() < 0.5 else 0
         manifest = self.world.pick(
             self.rng, lambda m: not m.keep and m.may_be_listed() and len(m.erases) < 2 and m.serial >= recent)
-        if manifest is None:
-            return
+        if manifest is not None:
+            self.erase(manifest)
+
+    def erase(self, manifest):
         with self.world.lock:
             manifest.erase_asked = True
         repository, digest = manifest.repository, manifest.digest
@@ -658,6 +666,72 @@ class Client(threading.Thread):
             self.world.note_manifest(repository, digest, Operation(READ, ABSENT, start, end))
         elif answer.status != 429:
             self.world.violation(f"DELETE of {repository} {digest}: {answer.status} {answer.body[:200]!r}")
+
+
+    # --- duels -------------------------------------------------------------------------------------------------
+
+    def duel(self):
+        """Two requests that must exclude each other, at the same moment and so at two replicas."""
+        image = self.world.pick(self.rng, lambda m: m.must_be_there() and m.blobs and m.subject is None)
+        if image is None:
+            return
+        second = Client(self.world, self.address, f"{self.number}/second", self.until)
+        self.rng.choice([self.duel_of_chunks, self.duel_over_a_tag, self.duel_of_deletes, self.duel_of_deletes])(image, second)
+        second.http.close()
+        self.world.count("duels")
+
+    def at_once(self, one, other, apart):
+        """Both, the second up to `apart` seconds later. A Broken of either is noted already, or tells nothing."""
+        def late():
+            time.sleep(self.rng.random() * apart)
+            other()
+
+        thread = threading.Thread(target=late, daemon=True)
+        thread.start()
+        one()
+        thread.join()
+
+    def duel_of_chunks(self, image, second):
+        """Two different first chunks: at most one counts."""
+        begun, _, _ = self.ask("POST", f"/v2/{image.repository}/blobs/uploads/", b"")
+        if begun is None or begun.status != 202:
+            return
+        location, answers, chunks = begun.headers["Location"], [None, None], [self.rng.randbytes(20 * KIB) for _ in range(2)]
+
+        def send(client, n):
+            headers = {"Content-Type": "application/octet-stream", "Content-Range": f"0-{20 * KIB - 1}"}
+            answers[n], _, _ = client.ask("PATCH", location, chunks[n], headers)
+
+        self.at_once(lambda: send(self, 0), lambda: send(second, 1), 0.05)
+        won = [n for n in range(2) if answers[n] is not None and answers[n].status == 202]
+        if len(won) == 2:
+            self.world.violation(f"{location} took two first chunks")
+        elif won and None not in answers and answers[1 - won[0]].status == 416:
+            self.finish(location, b"", sha256(chunks[won[0]]), {})
+
+    def duel_over_a_tag(self, image, second):
+        """A push moves the tag while what it pointed at is deleted: the tag stays with the push."""
+        tag = f"duel-{self.number}"
+        old, new = self.variant(image, False), self.variant(image, True)
+        if self.put_complete(old, [tag], True) == OK:
+            self.at_once(lambda: self.erase(self.known(old)), lambda: second.put_complete(new, [tag], True), 0.3)
+            self.read_tag("HEAD", image.repository, tag)
+
+    def duel_of_deletes(self, image, second):
+        """One thing is deleted once: the other one is told that it is not there."""
+        tag = f"duel-{self.number}"
+        manifest = self.variant(image, False)
+        if self.put_complete(manifest, [tag], True) != OK:
+            return
+        if self.rng.random() < 0.5:
+            self.at_once(lambda: self.remove_tag(image.repository, tag), lambda: second.remove_tag(image.repository, tag), 0.05)
+        else:
+            manifest = self.known(manifest)
+            self.at_once(lambda: self.erase(manifest), lambda: second.erase(manifest), 0.05)
+
+    def known(self, manifest):
+        with self.world.lock:
+            return self.world.manifests[(manifest.repository, manifest.digest)]
 
 
 def session_offset(status):
@@ -696,7 +770,7 @@ def note_list(world, repository, tags, start, end):
         strange = [t for t in tags if (repository, t) not in world.tag_histories]
     # A push that is under way is not noted yet.
     for tag in strange:
-        if tag in MOVING_TAGS or tag.startswith("only-"):
+        if tag in MOVING_TAGS or tag.startswith(("only-", "duel-")):
             world.note_tag(repository, tag, Operation(PRESENT, ABSENT, start, end))
         else:
             world.violation(f"{repository} lists the tag {tag}, which nobody wrote")
