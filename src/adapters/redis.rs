@@ -161,6 +161,26 @@ impl Redis {
         }))
     }
 
+    /// Proposes a name for those who share this Redis and prefix, or none;
+    /// answers the one that stands, which is the first.
+    ///
+    /// # Errors
+    ///
+    /// Where Redis does not answer.
+    pub async fn agree(&self, name: Option<&str>) -> Result<Option<String>, Failure> {
+        let script = redis::Script::new(
+            r"if ARGV[1] ~= '' then redis.call('SET', KEYS[1], ARGV[1], 'NX') end
+            return redis.call('GET', KEYS[1])",
+        );
+        let mut invocation = script.key(self.name("locks:group"));
+        invocation.arg(name.unwrap_or_default());
+        match self.run(&invocation).await? {
+            Value::BulkString(name) => Ok(Some(String::from_utf8_lossy(&name).into_owned())),
+            Value::Nil => Ok(None),
+            other => Err(self.nonsense(&other)),
+        }
+    }
+
     /// The name of a key.
     fn name(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use thiserror::Error;
 
 use crate::adapters::clock::SystemClock;
@@ -13,7 +14,7 @@ use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks, QueuedLocks};
 use crate::adapters::redis::config::RedisLockConfig;
 use crate::adapters::redis::{Redis, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
-use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
+use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
 use crate::app::config::Config;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{Namespace, Namespaces};
@@ -98,7 +99,13 @@ async fn open_bucket(
     };
     let bucket = Bucket::open(s3, chunk).await.map_err(failed)?;
     if let Some(shared) = shared {
-        let locks = shared_locks(shared).await?;
+        let prefix = shared.key_prefix.as_deref();
+        let redis = redis(&shared.url, prefix, "lock_store.redis.url").await?;
+        let group = bucket.join(Pace::default(), agree(redis.clone())).await;
+        let group = group.map_err(failed)?;
+        let locks = RedisLocks::new(redis, shared.ttl.duration(), PATIENCE);
+        let locks = QueuedLocks::new(locks, PATIENCE);
+        let locks: Arc<dyn LockManager> = Arc::new(OwnedLocks::new(locks, move || group.stands()));
         return Ok(Store {
             ports: bucket.ports(&locks),
             locks,
@@ -116,12 +123,12 @@ async fn open_bucket(
     })
 }
 
-/// The locks of every server that names the same Redis and prefix.
-async fn shared_locks(config: &RedisLockConfig) -> Result<Arc<dyn LockManager>, BuildError> {
-    let prefix = config.key_prefix.as_deref();
-    let redis = redis(&config.url, prefix, "lock_store.redis.url").await?;
-    let locks = RedisLocks::new(redis, config.ttl.duration(), PATIENCE);
-    Ok(Arc::new(QueuedLocks::new(locks, PATIENCE)))
+/// How servers that share this Redis find each other's name.
+fn agree(redis: Redis) -> Agree {
+    Arc::new(move |name| {
+        let redis = redis.clone();
+        async move { Ok(redis.agree(name.as_deref()).await?) }.boxed()
+    })
 }
 
 /// A Redis, which need not be up: what can be done without it is done. But

@@ -72,20 +72,18 @@ struct Shared {
 )]
 fn shared() -> Shared {
     let prefix = format!("test {}:", uuid::Uuid::new_v4());
-    match std::env::var("SIMPLE_REGISTRY_TEST_REDIS") {
-        Ok(url) => Shared {
+    if let Ok(url) = std::env::var("SIMPLE_REGISTRY_TEST_REDIS") {
+        return Shared {
             url,
             prefix,
             _server: None,
-        },
-        Err(_) => {
-            let server = RedisServer::start();
-            Shared {
-                url: server.url(),
-                prefix,
-                _server: Some(server),
-            }
-        }
+        };
+    }
+    let server = RedisServer::start();
+    Shared {
+        url: server.url(),
+        prefix,
+        _server: Some(server),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use simple_registry::domain::model::Secret;
 use simple_registry::ports::TokenCache;
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 fn token(text: &str) -> Secret {
     Secret::new(text.to_owned())
