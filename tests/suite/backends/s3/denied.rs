@@ -87,10 +87,10 @@ async fn an_outage_is_told_in_one_line_and_ends() {
     server.break_down(true);
 
     let (a, x, all) = (repository("a"), sha256(b"x"), Page::all());
-    let (head, get) = tokio::join!(ports.links.exists(&a, &x), ports.tags.list(&a, &all));
+    let (head, get) = tokio::join!(ports.blobs.open(&x), ports.tags.list(&a, &all));
 
     for (line, why) in [
-        (chain(&head.unwrap_err()), "(status 503)"),
+        (chain(&head.err().unwrap()), "(status 503)"),
         (chain(&get.unwrap_err()), "(ServiceUnavailable)"),
     ] {
         assert!(!line.contains('\n'), "{line}");
