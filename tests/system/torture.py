@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ parser.add_argument("--fault-proxy", type=int, help="its process")
 parser.add_argument("--fault-stats")
 parser.add_argument("--logs", required=True)
 parser.add_argument("--no-kills", action="store_true")
+parser.add_argument("--forget-locks", action="store_true", help="take every lock away at once: for a test of the test")
 options = parser.parse_args()
 
 
@@ -121,6 +123,22 @@ class Chaos(threading.Thread):
                     victim.start()
 
 
+def forget_locks(port, until):
+    """Deletes the locks of all replicas a hundred times a second: a Redis that keeps none."""
+    script = "for _, key in ipairs(redis.call('KEYS', 'locks:lock:*')) do redis.call('DEL', key) end return 0"
+    command = "".join(f"${len(word)}\r\n{word}\r\n" for word in ["EVAL", script, "0"])
+    while time.monotonic() < until:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1) as redis:
+                while time.monotonic() < until:
+                    redis.sendall(f"*3\r\n{command}".encode())
+                    if not redis.recv(4096).startswith(b":"):
+                        sys.exit("error: Redis does not take the script that forgets locks")
+                    time.sleep(0.01)
+        except OSError:
+            time.sleep(0.1)  # it is being restarted
+
+
 def supervise(servers, stop):
     while not stop.wait(0.3):
         for server in servers:
@@ -146,12 +164,12 @@ def main():
     try:
         wait_for("all replicas answer", 90, lambda: all(r.answers() for r in replicas))
         storm(world, replicas, redis)
-        # The faults end, and everything begins anew.
-        for server in replicas + redis:
-            server.kill()
+        # The faults end, and everything begins anew: one by one, for after a stop of all of them nothing is written for a while.
         for server in redis + replicas:
+            server.kill()
             server.start()
-        wait_for("all replicas answer again", 90, lambda: all(r.answers() for r in replicas))
+            if server in replicas:
+                wait_for(f"{server.name} answers again", 90, server.answers)
         failed = judge(world, replicas)
     finally:
         stop.set()
@@ -168,6 +186,9 @@ def storm(world, replicas, redis):
     chaos = Chaos(world, replicas, redis, until)
     if not options.no_kills:
         chaos.start()
+    if options.forget_locks:
+        port = int(options.redis[0].split("=")[0])
+        threading.Thread(target=forget_locks, args=(port, until), daemon=True).start()
     for client in clients:
         client.start()
     # One request may take as long as a client waits for it.
