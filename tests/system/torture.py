@@ -95,10 +95,14 @@ class Chaos(threading.Thread):
         time.sleep(max(0, min(self.rng.uniform(low, high), self.until - time.monotonic())))
 
     def run(self):
+        bag = []
         while time.monotonic() < self.until:
             self.pause(1.5, 4.5)
-            fate = self.rng.random()
-            if fate < 0.22 and self.redis:
+            if not bag:
+                # So that none is left out in a short run.
+                bag = self.rng.sample(["kill"] * 7 + ["pause"] + (["redis"] * 2 if self.redis else []), k=8 + 2 * bool(self.redis))
+            fate = bag.pop()
+            if fate == "redis":
                 # In memory only: it comes back without a single lock.
                 for redis in self.redis:
                     redis.kill()
@@ -106,7 +110,7 @@ class Chaos(threading.Thread):
                 self.pause(0, 2)
                 for redis in self.redis:
                     redis.start()
-            elif fate < 0.32:
+            elif fate == "pause":
                 # Shorter than what is left of a lock's life.
                 victim = self.rng.choice(self.replicas)
                 victim.send(signal.SIGSTOP)
@@ -238,7 +242,7 @@ def idle(counts, faults, gone):
     if not options.no_kills:
         least["replicas killed"] = 0.1
         if options.redis:
-            least["Redis restarts"] = 0.02
+            least["Redis restarts"] = 0.015
     for what, per_second in least.items():
         if counts.get(what, 0) < per_second * options.seconds:
             yield f"{what}: {counts.get(what, 0)} in {options.seconds:.0f} s"
