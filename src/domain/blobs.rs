@@ -1,13 +1,16 @@
 //! Blobs: pull them, and delete them.
 
+use std::pin::pin;
 use std::sync::Arc;
+
+use futures_util::future::{Either, select};
 
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Manifest, Mark, Page, RepositoryName, Thing};
 use crate::ports::{
-    BlobLinks, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager, ManifestStore,
-    Marks, StoragePorts,
+    BlobLinks, BlobLocator, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager,
+    ManifestStore, Marks, StoragePorts,
 };
 
 /// How often a DELETE may find its mark taken away before it gives up.
@@ -17,6 +20,7 @@ const ROUNDS: usize = 16;
 /// whether it is stored for somebody else does not show.
 pub struct Blobs {
     blobs: Arc<dyn BlobStore>,
+    locator: Option<Arc<dyn BlobLocator>>,
     links: Arc<dyn BlobLinks>,
     manifests: Arc<dyn ManifestStore>,
     marks: Arc<dyn Marks>,
@@ -29,6 +33,7 @@ impl Blobs {
     pub(super) fn new(storage: &StoragePorts, locks: &Arc<dyn LockManager>) -> Self {
         Self {
             blobs: Arc::clone(&storage.blobs),
+            locator: storage.locator.clone(),
             links: Arc::clone(&storage.links),
             manifests: Arc::clone(&storage.manifests),
             marks: Arc::clone(&storage.marks),
@@ -74,14 +79,42 @@ impl Blobs {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
-        let visible = self.links.exists(repository, digest).await?
-            || self.manifests.stat(repository, digest).await?.is_some();
-        let reader = if visible {
-            self.blobs.open(digest).await?
-        } else {
-            None
+        let visible = async {
+            Ok::<_, RegistryError>(
+                self.links.exists(repository, digest).await?
+                    || self.manifests.stat(repository, digest).await?.is_some(),
+            )
+        };
+        // Both at once, but what is not visible is answered without waiting for
+        // the other: how long that takes tells who else has the blob.
+        let (visible, opening) = (pin!(visible), self.blobs.open(digest));
+        let reader = match select(visible, opening).await {
+            Either::Left((Ok(false), _)) => None,
+            Either::Left((Err(error), _)) => return Err(error),
+            Either::Left((Ok(true), opening)) => opening.await?,
+            Either::Right((opened, visible)) => {
+                if visible.await? {
+                    opened?
+                } else {
+                    None
+                }
+            }
         };
         reader.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))
+    }
+
+    /// Where the client fetches, by itself, a blob that [`Blobs::open`] has
+    /// found: nothing else is judged here. `None` where it comes through the
+    /// registry.
+    ///
+    /// # Errors
+    ///
+    /// Where no URL can be given.
+    pub async fn locate(&self, digest: &Digest) -> Result<Option<String>, RegistryError> {
+        match &self.locator {
+            Some(locator) => Ok(Some(locator.locate(digest).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Takes the blob away from the repository, at once (end-10). Its content

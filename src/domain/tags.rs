@@ -30,9 +30,10 @@ impl Tags {
         repository: &RepositoryName,
         page: &Page<Tag>,
     ) -> Result<Listing<Tag>, RegistryError> {
-        if !self.repositories.exists(repository).await? {
+        let tags = self.tags.list(repository, page).await?;
+        if tags.items.is_empty() && !self.repositories.exists(repository).await? {
             return Err(RegistryError::NameUnknown);
         }
-        Ok(self.tags.list(repository, page).await?)
+        Ok(tags)
     }
 }

@@ -58,7 +58,7 @@ pub trait UploadSessions: Send + Sync {
 
     /// Makes the session's bytes the blob `digest`, which the caller has
     /// checked. They are durable before they have the name. A blob of that
-    /// name and size stays as it is; one of another size is replaced. The
+    /// name and size may stay as it is; one of another size is replaced. The
     /// session is over, but for [`UploadSessions::remove`].
     async fn commit(
         &self,

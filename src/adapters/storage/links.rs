@@ -24,10 +24,7 @@ impl BlobStore for Store {
 impl BlobLinks for Store {
     async fn add(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {
         let path = layout::layer_link(repository, digest);
-        if self.tree.touch(&path).await? {
-            return Ok(());
-        }
-        self.tree.write(&path, link_to(digest)).await
+        self.tree.renew(&path, link_to(digest)).await
     }
 
     async fn refresh(
@@ -45,7 +42,7 @@ impl BlobLinks for Store {
             Ok(lock) => lock.during(self.tree.touch(&path)).await,
             // Who only asks is answered without locks too. The link stays as
             // old as it is; nothing can be collected either meanwhile.
-            Err(LockError::Unavailable { .. }) => Ok(self.tree.stat(&path).await?.is_some()),
+            Err(LockError::Unavailable { .. }) => Ok(self.tree.read(&path).await?.is_some()),
             Err(error) => Err(error.into()),
         }
     }
@@ -61,7 +58,7 @@ impl BlobLinks for Store {
         digest: &Digest,
     ) -> Result<bool, StoreError> {
         let path = layout::layer_link(repository, digest);
-        Ok(self.tree.stat(&path).await?.is_some())
+        Ok(self.tree.read(&path).await?.is_some())
     }
 
     async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {

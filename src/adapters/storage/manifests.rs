@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::try_join;
 use serde::{Deserialize, Serialize};
 
 use super::links::link_to;
@@ -43,16 +44,35 @@ enum Revision {
 }
 
 impl Store {
-    /// The link first: without it a `_meta` means nothing.
+    /// Whether there is a link. Without one a `_meta` means nothing; what it
+    /// says counts only if it is read after the link.
+    async fn linked(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        let link = layout::revision_link(repository, digest);
+        Ok(self.tree.read(&link).await?.is_some())
+    }
+
     async fn revision(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Revision, StoreError> {
-        let link = layout::revision_link(repository, digest);
-        if self.tree.stat(&link).await?.is_none() {
-            return Ok(Revision::Unknown);
+        if self.linked(repository, digest).await? {
+            self.described(repository, digest).await
+        } else {
+            Ok(Revision::Unknown)
         }
+    }
+
+    /// What the `_meta` of a revision says that has its link.
+    async fn described(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Revision, StoreError> {
         let path = layout::revision_meta(repository, digest);
         let Some(bytes) = self.tree.read(&path).await? else {
             return Ok(Revision::Foreign);
@@ -104,11 +124,14 @@ impl ManifestStore for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<StoredManifest>, StoreError> {
-        let revision = self.revision(repository, digest).await?;
-        if matches!(revision, Revision::Unknown) {
+        // Not before the link is seen: without one, it may be any content, of
+        // any size.
+        if !self.linked(repository, digest).await? {
             return Ok(None);
         }
-        let bytes = self.tree.read(&layout::blob(digest)).await?;
+        let path = layout::blob(digest);
+        let revision = self.described(repository, digest);
+        let (revision, bytes) = try_join(revision, self.tree.read(&path)).await?;
         Ok(bytes.and_then(|bytes| {
             let info = revision.info(bytes.len() as u64)?;
             Some(StoredManifest { info, bytes })
@@ -122,11 +145,12 @@ impl ManifestStore for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<ManifestInfo>, StoreError> {
-        let revision = self.revision(repository, digest).await?;
-        if matches!(revision, Revision::Unknown) {
+        if !self.linked(repository, digest).await? {
             return Ok(None);
         }
-        let content = self.tree.stat(&layout::blob(digest)).await?;
+        let path = layout::blob(digest);
+        let revision = self.described(repository, digest);
+        let (revision, content) = try_join(revision, self.tree.stat(&path)).await?;
         Ok(content.and_then(|content| revision.info(content.size)))
     }
 
@@ -135,8 +159,7 @@ impl ManifestStore for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Option<Bytes>, StoreError> {
-        let link = layout::revision_link(repository, digest);
-        if self.tree.stat(&link).await?.is_none() {
+        if !self.linked(repository, digest).await? {
             return Ok(None);
         }
         self.tree.read(&layout::blob(digest)).await
@@ -145,7 +168,10 @@ impl ManifestStore for Store {
     async fn look(&self, repository: &RepositoryName, digest: &Digest) -> Result<Look, StoreError> {
         let dir = layout::revision_dir(repository, digest);
         let look = self.tree.look(&dir, "link").await?;
-        let settled = match self.revision(repository, digest).await? {
+        if look.thing.is_none() {
+            return Ok(look);
+        }
+        let settled = match self.described(repository, digest).await? {
             Revision::Ours(_) | Revision::Foreign => look.thing,
             Revision::Unknown => None,
         };
@@ -160,8 +186,10 @@ impl ManifestStore for Store {
         repository: &RepositoryName,
         manifest: &NewManifest,
     ) -> Result<(), StoreError> {
-        self.put_content(&manifest.digest, &manifest.bytes).await?;
-        match self.revision(repository, &manifest.digest).await? {
+        let content = self.put_content(&manifest.digest, &manifest.bytes);
+        let revision = self.revision(repository, &manifest.digest);
+        let (revision, ()) = try_join(revision, content).await?;
+        match revision {
             Revision::Ours(_) | Revision::Foreign => Ok(()),
             Revision::Unknown => {
                 let path = layout::revision_meta(repository, &manifest.digest);
@@ -175,11 +203,8 @@ impl ManifestStore for Store {
 
     async fn put_content(&self, digest: &Digest, bytes: &Bytes) -> Result<(), StoreError> {
         let path = layout::blob(digest);
-        let stored = self.tree.stat(&path).await?;
         // Compared, because that costs little here: what rotted is healed.
-        if stored.is_some_and(|stored| stored.size == bytes.len() as u64)
-            && self.tree.read(&path).await?.as_ref() == Some(bytes)
-        {
+        if self.tree.read(&path).await?.as_ref() == Some(bytes) {
             return Ok(());
         }
         self.tree.write_synced(&path, bytes.clone()).await
@@ -192,7 +217,8 @@ impl ManifestStore for Store {
     ) -> Result<(), StoreError> {
         let path = layout::revision_meta(repository, &manifest.digest);
         let meta = meta(&path, manifest, State::Final)?;
-        match self.revision(repository, &manifest.digest).await? {
+        // The link was written, or seen, under the lock that is held.
+        match self.described(repository, &manifest.digest).await? {
             Revision::Ours(_) => Ok(()),
             Revision::Unknown => self.tree.write(&path, meta).await,
             // One of another registry's becomes ours: its type is known now.

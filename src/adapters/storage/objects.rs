@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,11 +11,13 @@ use futures_util::TryStreamExt;
 use opendal::{ErrorKind, Metadata, Operator};
 
 use super::layout::{self, CONDEMNED, DYING};
+use super::s3::Client;
 use super::tree::Tree;
 use super::unavailable;
 use crate::domain::model::{ByteStream, Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
+mod abandoned;
 mod listing;
 mod pieces;
 mod uploads;
@@ -38,7 +40,16 @@ enum Service {
     /// It is memory: it does not tell when an object was written.
     Memory(Arc<Mutex<HashMap<String, Timestamp>>>),
     /// It is S3, and copies by itself.
-    S3(Parts),
+    S3(S3),
+}
+
+/// S3, as far as OpenDAL has no calls for it.
+#[derive(Clone)]
+struct S3 {
+    parts: Parts,
+    client: Arc<Client>,
+    /// Said once: that the service does not list unfinished uploads.
+    unlisted: Arc<Once>,
 }
 
 impl Objects {
@@ -54,11 +65,20 @@ impl Objects {
     }
 
     /// A bucket, by an operator that asks again and one that asks once.
-    pub(super) fn in_bucket(operator: Operator, once: Operator, parts: Parts) -> Self {
+    pub(super) fn in_bucket(
+        operator: Operator,
+        once: Operator,
+        client: Client,
+        parts: Parts,
+    ) -> Self {
         Self {
             operator,
             once,
-            service: Service::S3(parts),
+            service: Service::S3(S3 {
+                parts,
+                client: Arc::new(client),
+                unlisted: Arc::new(Once::new()),
+            }),
         }
     }
 
@@ -68,6 +88,11 @@ impl Objects {
             operator: self.once.clone(),
             ..self.clone()
         }
+    }
+
+    /// Signs URLs of what is in the bucket.
+    pub(super) fn locator(&self) -> super::s3::Locator {
+        super::s3::Locator::new(self.operator.clone())
     }
 
     async fn put(&self, path: &str, content: impl Into<opendal::Buffer>) -> Result<(), StoreError> {
@@ -197,8 +222,7 @@ impl Tree for Objects {
 
     /// S3 has no other way to renew a time than to write the object again. One
     /// that is deleted between the two calls would come back: callers hold the
-    /// lock of whoever deletes it (`BlobLinks::refresh` takes the link's), or
-    /// write the object anyway (`BlobLinks::add`).
+    /// lock of whoever deletes it (`BlobLinks::refresh` takes the link's).
     async fn touch(&self, path: &str) -> Result<bool, StoreError> {
         match &self.service {
             Service::Memory(_) => {
@@ -216,6 +240,11 @@ impl Tree for Objects {
                 Ok(true)
             }
         }
+    }
+
+    /// A write is all that renews a time here.
+    async fn renew(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.put(path, bytes).await
     }
 
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
@@ -249,7 +278,7 @@ impl Tree for Objects {
     async fn doom(&self, dir: &str, id: &str) -> Result<bool, StoreError> {
         let condemned = self.condemned(dir).await?;
         let dying = format!("{dir}/{DYING}");
-        if condemned.as_deref() != Some(id) || self.stat(&dying).await?.is_some() {
+        if condemned.as_deref() != Some(id) || self.get(&dying).await?.is_some() {
             return Ok(false);
         }
         self.put(&dying, Bytes::from(id.to_owned())).await?;
@@ -310,8 +339,11 @@ impl Tree for Objects {
         Ok(()) // an object that was put is there
     }
 
-    async fn sweep(&self, _: Timestamp) -> Result<usize, StoreError> {
-        Ok(0) // an object is written at once: nothing is left half-way
+    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
+        match &self.service {
+            Service::Memory(_) => Ok(0), // an object is written at once
+            Service::S3(s3) => self.sweep_unfinished(s3, before).await,
+        }
     }
 }
 

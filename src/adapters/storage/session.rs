@@ -40,7 +40,7 @@ impl Record {
             state: STANDARD_NO_PAD.encode(session.hasher.suspend()),
             pieces: session.pieces.clone(),
             boot: boot.map(str::to_owned),
-            unknown: Unknown::new(),
+            unknown: session.unknown.clone(),
         }
     }
 
@@ -49,15 +49,8 @@ impl Record {
         records::decode(bytes).ok()
     }
 
-    pub(super) fn encode(
-        mut self,
-        what: &str,
-        before: Option<Self>,
-    ) -> Result<bytes::Bytes, StoreError> {
-        if let Some(before) = before {
-            self.unknown = before.unknown;
-        }
-        records::encode(what, &self)
+    pub(super) fn encode(&self, what: &str) -> Result<bytes::Bytes, StoreError> {
+        records::encode(what, self)
     }
 
     pub(super) fn algorithm(&self) -> Option<Algorithm> {
@@ -85,6 +78,7 @@ impl Record {
             started_at: self.started_at(),
             hasher,
             pieces: self.pieces.clone(),
+            unknown: self.unknown.clone(),
         }
     }
 }
@@ -99,6 +93,7 @@ pub(super) fn begin(algorithm: Algorithm, now: Timestamp) -> Result<UploadSessio
         started_at: now,
         hasher: Hasher::new(algorithm),
         pieces: Vec::new(),
+        unknown: Unknown::new(),
     })
 }
 

@@ -1,11 +1,15 @@
 //! Tags: one small object each, replaced at once.
 
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt};
 
 use super::links::{link_to, target_of};
 use super::{Store, layout};
 use crate::domain::model::{Digest, Listing, Page, RepositoryName, Tag};
 use crate::ports::{StoreError, TagIndex};
+
+/// How many tags are read at a time.
+const AT_A_TIME: usize = 16;
 
 #[async_trait]
 impl TagIndex for Store {
@@ -52,13 +56,17 @@ impl TagIndex for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<Vec<Tag>, StoreError> {
-        let mut pointing = Vec::new();
-        for tag in TagIndex::list(self, repository, &Page::all()).await?.items {
-            if TagIndex::get(self, repository, &tag).await?.as_ref() == Some(digest) {
-                pointing.push(tag);
-            }
-        }
-        Ok(pointing)
+        let tags = TagIndex::list(self, repository, &Page::all()).await?.items;
+        let targets = tags.into_iter().map(|tag| async move {
+            let target = TagIndex::get(self, repository, &tag).await?;
+            Ok::<_, StoreError>((target.as_ref() == Some(digest)).then_some(tag))
+        });
+        let pointing = futures_util::stream::iter(targets.collect::<Vec<_>>());
+        let pointing = pointing.buffered(AT_A_TIME);
+        pointing
+            .try_filter_map(async |tag| Ok(tag))
+            .try_collect()
+            .await
     }
 
     async fn list(

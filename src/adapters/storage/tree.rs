@@ -30,6 +30,14 @@ pub(super) trait Tree: Send + Sync {
     /// Sets the object's time to now; false, and nothing made, where there is none.
     async fn touch(&self, path: &str) -> Result<bool, StoreError>;
 
+    /// Sets the object's time to now, and writes `bytes` where there is none.
+    async fn renew(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        if self.touch(path).await? {
+            return Ok(());
+        }
+        self.write(path, bytes).await
+    }
+
     /// The marks in `dir`, and after them the object called `name` in it.
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError>;
 

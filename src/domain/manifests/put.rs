@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 
 use super::Manifests;
 use crate::domain::error::RegistryError;
@@ -15,6 +16,9 @@ use crate::ports::{LockError, LockKey, NewManifest};
 
 /// How often a manifest's own content may be taken away while it is pushed.
 const ROUNDS: usize = 16;
+
+/// How many of the things that a manifest names are looked at at a time.
+const AT_A_TIME: usize = 16;
 
 /// A manifest as a client pushes it.
 pub struct ManifestPush {
@@ -189,24 +193,38 @@ impl Manifests {
             .find(repository)
             .map(|namespace| namespace.missing_references)
             .unwrap_or_default();
-        for Requirement { digest, need } in manifest.needs() {
-            let found = match need {
-                Need::Blob | Need::OptionalBlob => self.has_blob(repository, digest).await?,
-                Need::Child => {
-                    self.has_child(repository, digest).await?
-                        || self.has_blob(repository, digest).await?
-                }
-            };
-            let may_be_missing = match need {
-                Need::OptionalBlob => true,
-                Need::Child => allowed != MissingReferences::Refuse,
-                Need::Blob => allowed == MissingReferences::Accept,
-            };
-            if !found && !may_be_missing {
-                return Err(RegistryError::ManifestBlobUnknown(digest.clone()));
+        let needs = manifest.needs().into_iter();
+        let looks = needs.map(|need| self.look_at_need(repository, need, allowed));
+        // All of them to their end, whatever the first ones find: a mark is
+        // taken away whole.
+        let looks = futures_util::stream::iter(looks.collect::<Vec<_>>());
+        let looked: Vec<_> = looks.buffered(AT_A_TIME).collect().await;
+        looked.into_iter().collect()
+    }
+
+    async fn look_at_need(
+        &self,
+        repository: &RepositoryName,
+        Requirement { digest, need }: Requirement<'_>,
+        allowed: MissingReferences,
+    ) -> Result<(), RegistryError> {
+        let found = match need {
+            Need::Blob | Need::OptionalBlob => self.has_blob(repository, digest).await?,
+            Need::Child => {
+                self.has_child(repository, digest).await?
+                    || self.has_blob(repository, digest).await?
             }
+        };
+        let may_be_missing = match need {
+            Need::OptionalBlob => true,
+            Need::Child => allowed != MissingReferences::Refuse,
+            Need::Blob => allowed == MissingReferences::Accept,
+        };
+        if found || may_be_missing {
+            Ok(())
+        } else {
+            Err(RegistryError::ManifestBlobUnknown(digest.clone()))
         }
-        Ok(())
     }
 
     /// A blob, or a manifest that is used as one: blob GETs serve manifests, so

@@ -68,6 +68,8 @@ pub struct UploadSession {
     /// The pieces in which it was received, for stores that cannot append and
     /// keep each piece for itself. Empty elsewhere.
     pub pieces: Vec<Piece>,
+    /// What a newer version of this program has noted besides; it is kept.
+    pub unknown: serde_json::Map<String, serde_json::Value>,
 }
 
 /// Some of a session's bytes, in an object of their own.

@@ -17,6 +17,7 @@ fn session(bytes: &[u8]) -> UploadSession {
         started_at: Timestamp::from_millis(0),
         hasher,
         pieces: Vec::new(),
+        unknown: serde_json::Map::new(),
     }
 }
 

@@ -35,6 +35,7 @@ fn session() -> UploadSession {
         started_at: Timestamp::from_millis(0),
         hasher: Hasher::new(Algorithm::Sha256),
         pieces: vec![],
+        unknown: serde_json::Map::new(),
     }
 }
 

@@ -225,6 +225,7 @@ impl Inner {
                 started_at: sight(&metadata).modified,
                 hasher: Hasher::new(Algorithm::Sha256),
                 pieces: Vec::new(),
+                unknown: serde_json::Map::new(),
             }));
         };
         let Some(record) = Record::decode(&bytes) else {
@@ -248,9 +249,8 @@ impl Inner {
 
     fn save(&self, dir: &Path, session: &UploadSession) -> io::Result<()> {
         let path = dir.join(RECORD);
-        let before = super::read_all(&path)?.and_then(|bytes| Record::decode(&bytes));
         let record = Record::of(session, Some(&self.boot))
-            .encode(RECORD, before)
+            .encode(RECORD)
             .map_err(io::Error::other)?;
         let mut temporary = self.temporary(&record, false)?;
         // Not through `replace`: a session that is gone must not come back.

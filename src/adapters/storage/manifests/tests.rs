@@ -130,11 +130,6 @@ async fn content_that_rotted_is_healed_by_a_push() {
 #[tokio::test]
 async fn a_manifest_of_another_registry_gets_no_record_that_can_be_torn() {
     let mut tree = crate::adapters::storage::tree::MockTree::new();
-    let link = crate::domain::model::Sight {
-        size: 71,
-        modified: Timestamp::from_millis(0),
-    };
-    tree.expect_stat().returning(move |_| Ok(Some(link)));
     tree.expect_read().returning(|_| Ok(None));
     // Nobody expects `write`: it would panic.
     tree.expect_write_synced()

@@ -112,7 +112,7 @@ impl Objects {
         }
         for name in last.iter().flat_map(|last| listed_later(last)) {
             let unknown = !names.contains(name) && after.is_none_or(|after| name > after);
-            if unknown && self.sight(&format!("{dir}/{name}/{leaf}")).await?.is_some() {
+            if unknown && self.get(&format!("{dir}/{name}/{leaf}")).await?.is_some() {
                 names.insert(name.to_owned());
             }
         }

@@ -1,45 +1,21 @@
-//! The pieces of an upload on S3: written in parts of bounded size, and put
-//! together by the service itself. No content travels back through here but
-//! the seams: S3 takes no part below 5 MiB, so what two pieces contribute to
-//! such a part is read and written again.
-//!
-//! A request that is cut off leaves nothing that counts. Its parts are given
-//! up at once; what a killed process leaves of them no listing shows, and the
-//! bucket's own rule for abandoned multipart uploads removes it (docs/s3.md).
+//! The pieces of an upload on S3: received in parts, of which one is in memory
+//! at a time, and put together by the service itself. No content travels back
+//! through here but the seams: S3 takes no part below 5 MiB, so what small
+//! pieces contribute to such a part is read and sent again.
 
-use bytes::Bytes;
-use futures_util::StreamExt;
-use opendal::{Operator, Writer};
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, TryStreamExt};
+use tokio::sync::Mutex;
 
-use super::{Objects, unavailable};
+use super::{Objects, S3, unavailable};
+use crate::adapters::storage::s3::{Part, Upload};
 use crate::domain::model::{ByteStream, Piece, UploadSession};
 use crate::ports::{AppendError, StoreError};
 
-/// S3 makes no object of more parts.
-const MOST_PARTS: u64 = 10_000;
+mod plan;
 
-/// The sizes in which S3 is given content.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::adapters::storage) struct Parts {
-    /// Of an uploaded part. What one transfer buffers is about three of them.
-    pub(in crate::adapters::storage) size: usize,
-    /// From which size on a copy is made in parts.
-    pub(in crate::adapters::storage) copy_threshold: u64,
-    /// The size of such a part.
-    pub(in crate::adapters::storage) copy_chunk: u64,
-    /// How many such parts are copied at a time.
-    pub(in crate::adapters::storage) copy_jobs: usize,
-}
-
-impl Parts {
-    /// In which steps so much is copied.
-    fn step(&self, size: u64) -> u64 {
-        if size < self.copy_threshold {
-            return size;
-        }
-        self.copy_chunk.max(size.div_ceil(MOST_PARTS))
-    }
-}
+pub(in crate::adapters::storage) use plan::Parts;
+use plan::{MOST_PARTS, Range, Source};
 
 /// A name that no other write has.
 pub(super) fn name(number: usize) -> String {
@@ -47,72 +23,16 @@ pub(super) fn name(number: usize) -> String {
     format!("{number:06}-{}", &random[..16])
 }
 
-/// A write that is given up, parts and all, if it is dropped before its end.
-struct Writing {
-    writer: Option<Writer>,
+/// A piece that is being received.
+struct Receiving {
+    name: String,
     path: String,
     size: u64,
-}
-
-impl Writing {
-    async fn begin(
-        operator: &Operator,
-        path: String,
-        part: Option<usize>,
-        jobs: usize,
-    ) -> Result<Self, StoreError> {
-        let mut options = operator.writer_with(&path).concurrent(jobs);
-        if let Some(part) = part {
-            options = options.chunk(part);
-        }
-        let writer = options.await.map_err(|e| unavailable(&path, e))?;
-        Ok(Self {
-            writer: Some(writer),
-            path,
-            size: 0,
-        })
-    }
-
-    fn writer(&mut self) -> Result<&mut Writer, StoreError> {
-        let ended = || unavailable(&self.path, "the write has ended");
-        self.writer.as_mut().ok_or_else(ended)
-    }
-
-    async fn write(&mut self, bytes: Bytes) -> Result<(), StoreError> {
-        let size = bytes.len() as u64;
-        let written = self.writer()?.write(bytes).await;
-        written.map_err(|source| unavailable(&self.path, source))?;
-        self.size += size;
-        Ok(())
-    }
-
-    async fn copy(&mut self, from: &str, range: std::ops::Range<u64>) -> Result<(), StoreError> {
-        let copied = self.writer()?.copy_from(from, range).await;
-        copied.map_err(|source| unavailable(&self.path, source))
-    }
-
-    async fn end(mut self) -> Result<u64, StoreError> {
-        let closed = self.writer()?.close().await;
-        closed.map_err(|source| unavailable(&self.path, source))?;
-        self.writer = None;
-        Ok(self.size)
-    }
-}
-
-impl Drop for Writing {
-    fn drop(&mut self) {
-        let (Some(mut writer), path) = (self.writer.take(), std::mem::take(&mut self.path)) else {
-            return;
-        };
-        // Outside a runtime the process is at its end.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = writer.abort().await {
-                    tracing::warn!(%error, path, "the parts of a broken upload may be left in the bucket");
-                }
-            });
-        }
-    }
+    /// What is not sent yet: no more than a part.
+    buffer: BytesMut,
+    /// Begun when there is more than one part.
+    upload: Option<Upload>,
+    parts: Vec<Part>,
 }
 
 impl Objects {
@@ -120,114 +40,185 @@ impl Objects {
     /// as parts of one object.
     pub(super) async fn append_pieces(
         &self,
-        parts: &Parts,
+        s3: &S3,
         dir: &str,
         session: &UploadSession,
         mut stream: ByteStream,
     ) -> Result<UploadSession, AppendError> {
-        let most = parts.size as u64 * MOST_PARTS;
+        let most = s3.parts.size as u64 * MOST_PARTS;
         let mut longer = session.clone();
-        let mut open: Option<(String, Writing)> = None;
+        let mut open: Option<Receiving> = None;
         while let Some(chunk) = stream.next().await {
             let mut chunk = chunk.map_err(AppendError::Body)?;
             longer.hasher.update(&chunk);
             while !chunk.is_empty() {
-                let (name, mut writing) = match open.take() {
-                    Some(open) => open,
-                    None => self.begin_piece(parts, dir, &longer).await?,
+                let mut piece = match open.take() {
+                    Some(piece) if piece.size < most => piece,
+                    full => {
+                        if let Some(full) = full {
+                            longer.pieces.push(self.received(full).await?);
+                        }
+                        begin(dir, longer.pieces.len())?
+                    }
                 };
-                let room = usize::try_from(most - writing.size).unwrap_or(usize::MAX);
-                writing.write(chunk.split_to(room.min(chunk.len()))).await?;
-                if writing.size == most {
-                    let size = writing.end().await?;
-                    longer.pieces.push(Piece { name, size });
+                let room = s3.parts.size - piece.buffer.len();
+                if room == 0 {
+                    piece.flush(s3).await?;
                 } else {
-                    open = Some((name, writing));
+                    let bytes = chunk.split_to(room.min(chunk.len()));
+                    piece.take(&bytes, s3.parts.size);
                 }
+                open = Some(piece);
             }
         }
-        if let Some((name, writing)) = open {
-            let size = writing.end().await?;
-            longer.pieces.push(Piece { name, size });
+        if let Some(piece) = open {
+            longer.pieces.push(self.received(piece).await?);
         }
         Ok(longer)
     }
 
-    async fn begin_piece(
-        &self,
-        parts: &Parts,
-        dir: &str,
-        session: &UploadSession,
-    ) -> Result<(String, Writing), StoreError> {
-        let number = session.pieces.len();
-        if number as u64 >= MOST_PARTS {
-            let why = "an upload of more than 10000 pieces can't be put together";
-            return Err(unavailable(dir, why));
+    /// The end of a piece.
+    async fn received(&self, mut piece: Receiving) -> Result<Piece, StoreError> {
+        let Receiving { name, size, .. } = piece;
+        let Some(upload) = piece.upload.take() else {
+            self.put(&piece.path, piece.buffer.freeze()).await?;
+            return Ok(Piece { name, size });
+        };
+        let failed = |source| unavailable(&piece.path, source);
+        let number = piece.parts.len() + 1;
+        let last = upload.send(number, piece.buffer.freeze()).await;
+        piece.parts.push(last.map_err(failed)?);
+        match upload.end(&piece.parts).await {
+            // Nobody else writes to the name: if it is there, an answer was lost.
+            Err(e) if e.kind() == opendal::ErrorKind::NotFound => {
+                match self.sight(&piece.path).await? {
+                    Some(stored) if stored.size == size => Ok(Piece { name, size }),
+                    _ => Err(failed(e)),
+                }
+            }
+            ended => ended.map(|()| Piece { name, size }).map_err(failed),
         }
-        let name = name(number);
-        let path = format!("{dir}/{name}");
-        let writing = Writing::begin(&self.operator, path, Some(parts.size), 1).await?;
-        Ok((name, writing))
     }
 
     /// Makes the pieces one object, without their bytes coming here.
     pub(super) async fn join(
         &self,
-        parts: &Parts,
+        s3: &S3,
         dir: &str,
         pieces: &[Piece],
         to: &str,
     ) -> Result<(), StoreError> {
         match pieces {
-            [] => self.put(to, Bytes::new()).await,
-            [piece] => self.copy(parts, dir, piece, to).await,
-            _ => self.compose(parts, dir, pieces, to).await,
+            [piece] if piece.size < s3.parts.copy_threshold => {
+                let from = format!("{dir}/{}", piece.name);
+                let copy = self.operator.copy_with(&from, to);
+                let copied = copy.source_content_length_hint(piece.size).await;
+                copied.map(drop).map_err(|source| unavailable(to, source))
+            }
+            _ => self.compose(s3, dir, pieces, to).await,
         }
     }
 
-    async fn copy(
-        &self,
-        parts: &Parts,
-        dir: &str,
-        piece: &Piece,
-        to: &str,
-    ) -> Result<(), StoreError> {
-        let from = format!("{dir}/{}", piece.name);
-        let mut copy = self
-            .operator
-            .copy_with(&from, to)
-            .source_content_length_hint(piece.size);
-        let step = parts.step(piece.size);
-        if step < piece.size {
-            let step = usize::try_from(step).unwrap_or(usize::MAX);
-            copy = copy.chunk(step).concurrent(parts.copy_jobs);
-        }
-        let copied = copy.await;
-        copied.map(drop).map_err(|source| unavailable(to, source))
-    }
-
-    /// The writer has no part size: with one, it would fetch everything in
-    /// order to cut it anew.
     async fn compose(
         &self,
-        parts: &Parts,
+        s3: &S3,
         dir: &str,
         pieces: &[Piece],
         to: &str,
     ) -> Result<(), StoreError> {
-        let mut whole =
-            Writing::begin(&self.operator, to.to_owned(), None, parts.copy_jobs).await?;
-        for piece in pieces {
-            let from = format!("{dir}/{}", piece.name);
-            let step = parts.step(piece.size).max(1);
-            let mut at = 0;
-            while at < piece.size {
-                let end = piece.size.min(at + step);
-                whole.copy(&from, at..end).await?;
-                at = end;
+        let sources = s3.parts.plan(pieces);
+        match &sources[..] {
+            [] => return self.put(to, Bytes::new()).await,
+            [Source::Seam(all)] => return self.put(to, self.seam(dir, pieces, all).await?).await,
+            _ => {}
+        }
+        let failed = |source| unavailable(to, source);
+        let upload = Upload::begin(&s3.client, to).await.map_err(failed)?;
+        // Copies cost no memory; a seam is in it, so there is one at a time.
+        let (upload_to, one_seam) = (&upload, &Mutex::new(()));
+        let made = sources.iter().zip(1..).map(|(source, number)| async move {
+            match source {
+                Source::Copy(range) => {
+                    let from = format!("{dir}/{}", pieces[range.piece].name);
+                    let copied = upload_to.copy(number, &from, range.bytes.clone()).await;
+                    copied.map_err(failed)
+                }
+                Source::Seam(ranges) => {
+                    let _alone = one_seam.lock().await;
+                    let content = self.seam(dir, pieces, ranges).await?;
+                    upload_to.send(number, content).await.map_err(failed)
+                }
+            }
+        });
+        let made = futures_util::stream::iter(made.collect::<Vec<_>>());
+        let made: Vec<Part> = made.buffered(s3.parts.copy_jobs).try_collect().await?;
+        upload.end(&made).await.map_err(failed)
+    }
+
+    /// What several pieces contribute to one part.
+    async fn seam(
+        &self,
+        dir: &str,
+        pieces: &[Piece],
+        ranges: &[Range],
+    ) -> Result<Bytes, StoreError> {
+        let mut seam = Vec::new();
+        for range in ranges {
+            let path = format!("{dir}/{}", pieces[range.piece].name);
+            let content = self.operator.read_with(&path).range(range.bytes.clone());
+            for bytes in content.await.map_err(|e| unavailable(&path, e))? {
+                seam.extend_from_slice(&bytes);
             }
         }
-        whole.end().await.map(drop)
+        Ok(Bytes::from(seam))
+    }
+}
+
+fn begin(dir: &str, number: usize) -> Result<Receiving, StoreError> {
+    if number as u64 >= MOST_PARTS {
+        let why = "an upload of more than 10000 pieces can't be put together";
+        return Err(unavailable(dir, why));
+    }
+    let name = name(number);
+    Ok(Receiving {
+        path: format!("{dir}/{name}"),
+        name,
+        size: 0,
+        buffer: BytesMut::new(),
+        upload: None,
+        parts: Vec::new(),
+    })
+}
+
+impl Receiving {
+    /// Copied, so that no more than a part is held: what a network frame came
+    /// in may be much larger than the frame.
+    fn take(&mut self, bytes: &[u8], part: usize) {
+        if self.buffer.capacity() < part {
+            self.buffer.reserve(part - self.buffer.len());
+        }
+        self.buffer.extend_from_slice(bytes);
+        self.size += bytes.len() as u64;
+    }
+
+    /// Sends what is held, and uses its memory again.
+    async fn flush(&mut self, s3: &S3) -> Result<(), StoreError> {
+        let failed = |source| unavailable(&self.path, source);
+        let upload = if let Some(upload) = self.upload.take() {
+            upload
+        } else {
+            let begun = Upload::begin(&s3.client, &self.path).await;
+            begun.map_err(failed)?
+        };
+        let upload = self.upload.insert(upload);
+        let full = std::mem::take(&mut self.buffer).freeze();
+        let sent = upload.send(self.parts.len() + 1, full.clone()).await;
+        self.parts.push(sent.map_err(failed)?);
+        if let Ok(mut buffer) = full.try_into_mut() {
+            buffer.clear();
+            self.buffer = buffer;
+        }
+        Ok(())
     }
 }
 

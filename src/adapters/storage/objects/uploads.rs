@@ -94,7 +94,7 @@ impl UploadSessions for Objects {
         let dir = pieces_dir(repository, &session.id);
         match &self.service {
             Service::Memory(_) => self.append_at_once(&dir, session, stream).await,
-            Service::S3(parts) => self.append_pieces(parts, &dir, session, stream).await,
+            Service::S3(s3) => self.append_pieces(s3, &dir, session, stream).await,
         }
     }
 
@@ -104,8 +104,7 @@ impl UploadSessions for Objects {
         session: &UploadSession,
     ) -> Result<(), StoreError> {
         let path = record(repository, &session.id);
-        let before = self.read(&path).await?.and_then(|it| Record::decode(&it));
-        let bytes = Record::of(session, None).encode(&path, before)?;
+        let bytes = Record::of(session, None).encode(&path)?;
         self.put(&path, bytes).await
     }
 
@@ -144,14 +143,10 @@ impl UploadSessions for Objects {
         digest: &Digest,
     ) -> Result<(), StoreError> {
         let blob = layout::blob(digest);
-        let stored = self.stat(&blob).await?;
-        if stored.is_some_and(|stored| stored.size == session.offset()) {
-            return Ok(());
-        }
         let dir = pieces_dir(repository, &session.id);
         match &self.service {
             Service::Memory(_) => self.join_at_once(&dir, &session.pieces, &blob).await,
-            Service::S3(parts) => self.join(parts, &dir, &session.pieces, &blob).await,
+            Service::S3(s3) => self.join(s3, &dir, &session.pieces, &blob).await,
         }
     }
 

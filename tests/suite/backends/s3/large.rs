@@ -1,6 +1,6 @@
 //! Large uploads: parts, pieces, copies, and what is left of broken ones.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -206,4 +206,102 @@ async fn two_requests_never_write_one_object() {
         uploads.commit(&name, &session, &digest).await.unwrap();
         assert_eq!(stored(&store, &digest).await, bytes);
     }
+}
+
+#[tokio::test]
+async fn a_body_of_exactly_one_part_is_one_put() {
+    let (store, name) = (open().await, repository("a"));
+    let session = begin(&store.ports, &name).await;
+    let bytes = content(5 * MIB, 1);
+    store.server.asked();
+
+    let uploads = &store.ports.uploads;
+    let longer = uploads.append(&name, &session, stream(&bytes));
+    let longer = longer.await.unwrap();
+
+    assert_eq!(store.server.asked().len(), 1);
+    commit(&store, &name, &longer, &sha256(&bytes)).await;
+    assert!(stored(&store, &sha256(&bytes)).await == bytes);
+}
+
+/// lessons.md, correctness 15
+#[tokio::test]
+async fn an_upload_whose_end_got_no_answer_has_ended() {
+    let (store, name) = (open().await, repository("a"));
+    let session = begin(&store.ports, &name).await;
+    let bytes = content(11 * MIB, 1);
+    store.server.lose_an_end();
+
+    let uploads = &store.ports.uploads;
+    let longer = uploads.append(&name, &session, stream(&bytes));
+    let longer = longer.await.unwrap();
+
+    let asked = store.server.asked();
+    let ends = |it: &&String| it.starts_with("POST") && it.contains("uploadId=");
+    assert_eq!(asked.iter().filter(ends).count(), 2, "{asked:#?}");
+    commit(&store, &name, &longer, &sha256(&bytes)).await;
+    assert!(stored(&store, &sha256(&bytes)).await == bytes);
+}
+
+/// lessons.md, correctness 19: only what is old, and whose session is gone for certain.
+#[tokio::test]
+async fn abandoned_parts_are_found_and_removed() {
+    let (store, name) = (open().await, repository("team/app"));
+    let alive = begin(&store.ports, &name).await;
+    let root = "a/b/docker/registry/v2";
+    let piece =
+        |id: &str| format!("{root}/repositories/team/app/_uploads/{id}/_pieces/000000-5eed");
+    let gone = "01234567-89ab-cdef-0123-456789abcdef";
+    let (age, hour) = (Duration::from_hours(500_000), Duration::from_hours(1));
+    let now = SystemTime::UNIX_EPOCH + age;
+    let blob = format!("{root}/blobs/sha256/00/{}/data", "0".repeat(64));
+    store.server.list_unfinished(vec![
+        (
+            piece(gone),
+            "00000000-0000-4000-8000-00000000001d".to_owned(),
+            now - hour,
+        ),
+        (piece(gone), "gone-young".to_owned(), now + hour),
+        (piece(alive.id.as_str()), "alive".to_owned(), now - hour),
+        (
+            blob.clone(),
+            "00000000-0000-4000-8000-00000000002d".to_owned(),
+            now - 30 * hour,
+        ),
+        (blob, "copy-young".to_owned(), now - hour),
+        (
+            "a/b/other".to_owned(),
+            "not-ours".to_owned(),
+            now - 30 * hour,
+        ),
+    ]);
+    store.server.asked();
+
+    let before = Timestamp::from_millis(i64::try_from(age.as_millis()).unwrap());
+    let removed = store.ports.uploads.sweep(before).await.unwrap();
+
+    let asked = store.server.asked();
+    let aborted: Vec<_> = asked
+        .iter()
+        .filter(|it| it.starts_with("DELETE"))
+        .map(|it| it.split_once("uploadId=").unwrap().1)
+        .collect();
+    assert_eq!(
+        aborted,
+        [
+            "00000000-0000-4000-8000-00000000001d",
+            "00000000-0000-4000-8000-00000000002d"
+        ]
+    );
+    assert_eq!(removed, 2);
+}
+
+/// s3s-fs is such a service: it answers 501.
+#[tokio::test]
+async fn a_service_that_lists_no_unfinished_uploads_will_do() {
+    let store = open().await;
+
+    let removed = store.ports.uploads.sweep(Timestamp::from_millis(0)).await;
+
+    assert_eq!(removed.unwrap(), 0);
 }

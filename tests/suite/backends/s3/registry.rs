@@ -1,15 +1,21 @@
 //! The registry over a bucket, as a client sees it.
 
-use super::{Stored, open};
+use super::server::Server;
+use super::{Stored, Target, open, target};
 use crate::support::{Image, Setup, TestRegistry, digest_of, random};
 
-async fn start() -> (TestRegistry, super::server::Server) {
-    let Stored { ports, server } = open().await;
+/// The registry, and the server beneath it.
+pub async fn start_with(keys: &str) -> (TestRegistry, Target) {
+    let target = target(keys).await;
     let setup = Setup {
-        storage: ports,
+        storage: target.ports.clone(),
         ..Setup::default()
     };
-    (TestRegistry::with(setup).await, server)
+    (TestRegistry::with(setup).await, target)
+}
+
+async fn start() -> (TestRegistry, Target) {
+    start_with("").await
 }
 
 #[tokio::test]
@@ -65,4 +71,67 @@ async fn a_blob_comes_in_pieces_reads_in_ranges_and_stays_deleted() {
     // A HEAD renews the time of what is there, and brings nothing back.
     registry.head(&path).send().await.expect_status(404);
     registry.get(&path).send().await.expect_status(404);
+}
+
+/// A server of the test's own, which writes down what it is asked.
+async fn start_counted() -> (TestRegistry, Server) {
+    let Stored { ports, server } = open().await;
+    let setup = Setup {
+        storage: ports,
+        ..Setup::default()
+    };
+    (TestRegistry::with(setup).await, server)
+}
+
+/// HEAD, POST, PATCH and PUT, as Docker pushes a layer. docs/s3.md has the table.
+#[tokio::test]
+async fn a_small_layer_costs_at_most_14_requests() {
+    let (registry, server) = start_counted().await;
+    let content = random(7, 4000);
+    let digest = digest_of(&content);
+    server.asked();
+
+    let head = registry.head(format!("/v2/team/app/blobs/{digest}"));
+    head.send().await.expect_status(404);
+    let location = registry.start_upload("team/app").await;
+    let answer = registry.patch(&location).body(&content).send().await;
+    let answer = answer.expect_status(202);
+    let location = answer.header("location").unwrap();
+    let end = registry.put(format!("{location}?digest={digest}"));
+    end.send().await.expect_status(201);
+
+    let asked = server.asked();
+    assert!(asked.len() <= 14, "{} of {asked:#?}", asked.len());
+    let pulled = registry.get(format!("/v2/team/app/blobs/{digest}"));
+    assert_eq!(pulled.send().await.expect_status(200).body, content);
+}
+
+#[tokio::test]
+async fn what_is_asked_often_costs_few_requests() {
+    let (registry, server) = start_counted().await;
+    let image = Image::new(1);
+    image.push(&registry, "team/app", "v1").await;
+    let digest = digest_of(image.manifest.as_bytes());
+    let layer = digest_of(&image.layer);
+    for (method, path, status, most) in [
+        ("HEAD", format!("blobs/{layer}"), 200, 4),
+        ("GET", format!("blobs/{layer}"), 200, 3),
+        ("HEAD", format!("manifests/{digest}"), 200, 3),
+        ("GET", format!("manifests/{digest}"), 200, 3),
+        ("GET", "manifests/v1".to_owned(), 200, 4),
+        ("GET", "manifests/absent".to_owned(), 404, 1),
+        ("GET", "tags/list".to_owned(), 200, 1),
+    ] {
+        server.asked();
+
+        let path = format!("/v2/team/app/{path}");
+        let request = match method {
+            "HEAD" => registry.head(&path),
+            _ => registry.get(&path),
+        };
+        request.send().await.expect_status(status);
+
+        let asked = server.asked();
+        assert!(asked.len() <= most, "{method} {path}: {asked:#?}");
+    }
 }

@@ -2,24 +2,34 @@
 //! are not enough for two digests. So digests are cut in half on the way in, and made whole on the way out.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopySource,
     CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput,
     DeleteObjectsInput, DeleteObjectsOutput, GetObjectInput, GetObjectOutput, HeadObjectInput,
-    HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, PutObjectInput, PutObjectOutput,
-    UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    HeadObjectOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, MultipartUpload, PutObjectInput, PutObjectOutput, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result};
 use s3s_fs::FileSystem;
 
 const WHOLE: usize = 64;
 const HALF: usize = 32;
 
+/// A multipart upload that did not end, as a listing shows it: its key, its id, and since when.
+pub type Unfinished = (String, String, SystemTime);
+
 pub struct Short {
     inner: FileSystem,
+    /// What a listing of multipart uploads says. Without it there is no such listing, as in s3s-fs.
+    pub unfinished: Arc<Mutex<Option<Vec<Unfinished>>>>,
+    /// Whether the next end of a multipart upload is carried out, and answered with an error.
+    pub lose_an_end: Arc<AtomicBool>,
     whole: Mutex<HashMap<String, String>>,
 }
 
@@ -27,6 +37,8 @@ impl Short {
     pub fn over(inner: FileSystem) -> Self {
         Self {
             inner,
+            unfinished: Arc::default(),
+            lose_an_end: Arc::default(),
             whole: Mutex::default(),
         }
     }
@@ -72,6 +84,14 @@ impl Short {
     }
 }
 
+/// What S3 says to whoever names an upload that is not there; s3s-fs says that it may not be used.
+fn no_such_upload(error: S3Error) -> S3Error {
+    match error.code() {
+        S3ErrorCode::AccessDenied => s3s::s3_error!(NoSuchUpload),
+        _ => error,
+    }
+}
+
 /// Calls with a key, and nothing of it in the answer.
 macro_rules! by_key {
     ($($call:ident: $input:ty => $output:ty),+ $(,)?) => {
@@ -114,6 +134,50 @@ macro_rules! by_key {
                 Ok(response)
             }
 
+            async fn complete_multipart_upload(
+                &self,
+                mut request: S3Request<CompleteMultipartUploadInput>,
+            ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+                self.cut(&mut request.input.key);
+                let ended = self.inner.complete_multipart_upload(request).await;
+                if self.lose_an_end.swap(false, Ordering::Relaxed) {
+                    return Err(s3s::s3_error!(InternalError));
+                }
+                ended.map_err(no_such_upload)
+            }
+
+            async fn abort_multipart_upload(
+                &self,
+                mut request: S3Request<AbortMultipartUploadInput>,
+            ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+                self.cut(&mut request.input.key);
+                let given_up = self.inner.abort_multipart_upload(request).await;
+                given_up.map_err(no_such_upload)
+            }
+
+            async fn list_multipart_uploads(
+                &self,
+                request: S3Request<ListMultipartUploadsInput>,
+            ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+                let unfinished = self.unfinished.lock().unwrap();
+                let Some(all) = unfinished.as_ref() else {
+                    return Err(s3s::s3_error!(NotImplemented));
+                };
+                let prefix = request.input.prefix.unwrap_or_default();
+                let ours = all.iter().filter(|(key, _, _)| key.starts_with(&prefix));
+                let ours = ours.map(|(key, id, since)| MultipartUpload {
+                    key: Some(key.clone()),
+                    upload_id: Some(id.clone()),
+                    initiated: Some((*since).into()),
+                    ..MultipartUpload::default()
+                });
+                Ok(S3Response::new(ListMultipartUploadsOutput {
+                    is_truncated: Some(false),
+                    uploads: Some(ours.collect()),
+                    ..ListMultipartUploadsOutput::default()
+                }))
+            }
+
             async fn list_objects_v2(
                 &self,
                 mut request: S3Request<ListObjectsV2Input>,
@@ -141,6 +205,4 @@ by_key! {
     delete_object: DeleteObjectInput => DeleteObjectOutput,
     create_multipart_upload: CreateMultipartUploadInput => CreateMultipartUploadOutput,
     upload_part: UploadPartInput => UploadPartOutput,
-    complete_multipart_upload: CompleteMultipartUploadInput => CompleteMultipartUploadOutput,
-    abort_multipart_upload: AbortMultipartUploadInput => AbortMultipartUploadOutput,
 }
