@@ -25,7 +25,7 @@ parser.add_argument("--seed", default="0")
 parser.add_argument("--rate", type=float, default=0.0)
 parser.add_argument("--storms", action="store_true")
 parser.add_argument("--delay", type=float, default=0.0, help="seconds")
-parser.add_argument("--jitter", type=float, default=0.0, help="seconds at most, on top")
+parser.add_argument("--jitter", type=float, default=0.0, help="seconds at most, on top, while there are faults")
 parser.add_argument("--lie", default=None)
 parser.add_argument("--lies", type=int, default=4)
 parser.add_argument("--stats", default=None)
@@ -118,8 +118,8 @@ class Session:
     async def one(self, first, raw, headers, fault, rng):
         """False: nothing more comes on this connection."""
         method, path, _ = first.split(" ", 2)
-        if options.delay or options.jitter:
-            await asyncio.sleep(options.delay + rng.random() * options.jitter)
+        if options.delay or on and options.jitter:
+            await asyncio.sleep(options.delay + rng.random() * options.jitter * on)
         lie = options.lie and on and method == "PUT" and re.search(options.lie, path) and rng.randrange(options.lies) == 0
         if lie:
             fault = "lies"

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ parser.add_argument("--fault-proxy", type=int, help="its process")
 parser.add_argument("--fault-stats")
 parser.add_argument("--logs", required=True)
 parser.add_argument("--no-kills", action="store_true")
+parser.add_argument("--forget-locks", action="store_true", help="take every lock away at once: for a test of the test")
 options = parser.parse_args()
 
 
@@ -93,10 +95,14 @@ class Chaos(threading.Thread):
         time.sleep(max(0, min(self.rng.uniform(low, high), self.until - time.monotonic())))
 
     def run(self):
+        bag = []
         while time.monotonic() < self.until:
             self.pause(1.5, 4.5)
-            fate = self.rng.random()
-            if fate < 0.22 and self.redis:
+            if not bag:
+                # So that none is left out in a short run.
+                bag = self.rng.sample(["kill"] * 7 + ["pause"] + (["redis"] * 2 if self.redis else []), k=8 + 2 * bool(self.redis))
+            fate = bag.pop()
+            if fate == "redis":
                 # In memory only: it comes back without a single lock.
                 for redis in self.redis:
                     redis.kill()
@@ -104,7 +110,7 @@ class Chaos(threading.Thread):
                 self.pause(0, 2)
                 for redis in self.redis:
                     redis.start()
-            elif fate < 0.32:
+            elif fate == "pause":
                 # Shorter than what is left of a lock's life.
                 victim = self.rng.choice(self.replicas)
                 victim.send(signal.SIGSTOP)
@@ -119,6 +125,22 @@ class Chaos(threading.Thread):
                 self.pause(0.1, 2)
                 for victim in victims:
                     victim.start()
+
+
+def forget_locks(port, until):
+    """Deletes the locks of all replicas a hundred times a second: a Redis that keeps none."""
+    script = "for _, key in ipairs(redis.call('KEYS', 'locks:lock:*')) do redis.call('DEL', key) end return 0"
+    command = "".join(f"${len(word)}\r\n{word}\r\n" for word in ["EVAL", script, "0"])
+    while time.monotonic() < until:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1) as redis:
+                while time.monotonic() < until:
+                    redis.sendall(f"*3\r\n{command}".encode())
+                    if not redis.recv(4096).startswith(b":"):
+                        sys.exit("error: Redis does not take the script that forgets locks")
+                    time.sleep(0.01)
+        except OSError:
+            time.sleep(0.1)  # it is being restarted
 
 
 def supervise(servers, stop):
@@ -146,12 +168,12 @@ def main():
     try:
         wait_for("all replicas answer", 90, lambda: all(r.answers() for r in replicas))
         storm(world, replicas, redis)
-        # The faults end, and everything begins anew.
-        for server in replicas + redis:
-            server.kill()
+        # The faults end, and everything begins anew: one by one, for after a stop of all of them nothing is written for a while.
         for server in redis + replicas:
+            server.kill()
             server.start()
-        wait_for("all replicas answer again", 90, lambda: all(r.answers() for r in replicas))
+            if server in replicas:
+                wait_for(f"{server.name} answers again", 90, server.answers)
         failed = judge(world, replicas)
     finally:
         stop.set()
@@ -168,6 +190,9 @@ def storm(world, replicas, redis):
     chaos = Chaos(world, replicas, redis, until)
     if not options.no_kills:
         chaos.start()
+    if options.forget_locks:
+        port = int(options.redis[0].split("=")[0])
+        threading.Thread(target=forget_locks, args=(port, until), daemon=True).start()
     for client in clients:
         client.start()
     # One request may take as long as a client waits for it.
@@ -217,7 +242,7 @@ def idle(counts, faults, gone):
     if not options.no_kills:
         least["replicas killed"] = 0.1
         if options.redis:
-            least["Redis restarts"] = 0.02
+            least["Redis restarts"] = 0.015
     for what, per_second in least.items():
         if counts.get(what, 0) < per_second * options.seconds:
             yield f"{what}: {counts.get(what, 0)} in {options.seconds:.0f} s"
