@@ -34,6 +34,7 @@ pub mod ports {
     //! the process. Absence is `None`, failure is an error.
 
     mod blob_links;
+    mod blob_locator;
     mod blob_store;
     mod clock;
     mod deletion_records;
@@ -50,6 +51,7 @@ pub mod ports {
     mod upload_sessions;
 
     pub use blob_links::*;
+    pub use blob_locator::*;
     pub use blob_store::*;
     pub use clock::*;
     pub use deletion_records::*;

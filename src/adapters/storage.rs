@@ -37,14 +37,19 @@ impl Store {
     }
 }
 
-/// The store could not do `what`.
+/// The store could not do `what`. What S3 says is told as what is to be mended.
 fn unavailable(
     what: &str,
     source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> StoreError {
+    let source = source.into();
+    let problem = source.downcast_ref().and_then(s3::Problem::of);
     StoreError::Unavailable {
         what: what.to_owned(),
-        source: source.into(),
+        source: match problem {
+            Some(problem) => format!("{}: {problem}", problem.key()).into(),
+            None => source,
+        },
     }
 }
 
@@ -134,6 +139,7 @@ fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
     let store = Arc::new(store);
     StoragePorts {
         blobs: store.clone(),
+        locator: None,
         uploads,
         links: store.clone(),
         marks: store.clone(),

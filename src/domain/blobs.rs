@@ -9,8 +9,8 @@ use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Manifest, Mark, Page, RepositoryName, Thing};
 use crate::ports::{
-    BlobLinks, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager, ManifestStore,
-    Marks, StoragePorts,
+    BlobLinks, BlobLocator, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager,
+    ManifestStore, Marks, StoragePorts,
 };
 
 /// How often a DELETE may find its mark taken away before it gives up.
@@ -20,6 +20,7 @@ const ROUNDS: usize = 16;
 /// whether it is stored for somebody else does not show.
 pub struct Blobs {
     blobs: Arc<dyn BlobStore>,
+    locator: Option<Arc<dyn BlobLocator>>,
     links: Arc<dyn BlobLinks>,
     manifests: Arc<dyn ManifestStore>,
     marks: Arc<dyn Marks>,
@@ -32,6 +33,7 @@ impl Blobs {
     pub(super) fn new(storage: &StoragePorts, locks: &Arc<dyn LockManager>) -> Self {
         Self {
             blobs: Arc::clone(&storage.blobs),
+            locator: storage.locator.clone(),
             links: Arc::clone(&storage.links),
             manifests: Arc::clone(&storage.manifests),
             marks: Arc::clone(&storage.marks),
@@ -99,6 +101,20 @@ impl Blobs {
             }
         };
         reader.ok_or_else(|| RegistryError::BlobUnknown(digest.clone()))
+    }
+
+    /// Where the client fetches, by itself, a blob that [`Blobs::open`] has
+    /// found: nothing else is judged here. `None` where it comes through the
+    /// registry.
+    ///
+    /// # Errors
+    ///
+    /// Where no URL can be given.
+    pub async fn locate(&self, digest: &Digest) -> Result<Option<String>, RegistryError> {
+        match &self.locator {
+            Some(locator) => Ok(Some(locator.locate(digest).await?)),
+            None => Ok(None),
+        }
     }
 
     /// Takes the blob away from the repository, at once (end-10). Its content

@@ -76,18 +76,12 @@ impl Manifests {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<FoundManifest, RegistryError> {
-        let digest = self.resolve(repository, reference).await?;
-        let unknown = || RegistryError::ManifestUnknown(reference.to_string());
-        let info = self.manifests.stat(repository, &digest).await?;
-        let info = info.ok_or_else(unknown)?;
-        match info.media_type {
-            Some(media_type) => Ok(FoundManifest {
-                digest,
-                media_type,
-                size: info.size,
-            }),
-            // Another registry stored it: only the bytes tell what it is.
-            None => Ok(self.read(repository, digest).await?.ok_or_else(unknown)?.0),
+        let mut digest = self.resolve(repository, reference).await?;
+        loop {
+            if let Some(found) = self.find(repository, &digest).await? {
+                return Ok(found);
+            }
+            digest = self.moved_on(repository, reference, digest).await?;
         }
     }
 
@@ -101,9 +95,13 @@ impl Manifests {
         repository: &RepositoryName,
         reference: &Reference,
     ) -> Result<(FoundManifest, Bytes), RegistryError> {
-        let digest = self.resolve(repository, reference).await?;
-        let found = self.read(repository, digest).await?;
-        found.ok_or_else(|| RegistryError::ManifestUnknown(reference.to_string()))
+        let mut digest = self.resolve(repository, reference).await?;
+        loop {
+            if let Some(found) = self.read(repository, digest.clone()).await? {
+                return Ok(found);
+            }
+            digest = self.moved_on(repository, reference, digest).await?;
+        }
     }
 
     async fn resolve(
@@ -119,6 +117,41 @@ impl Manifests {
                 .await?
                 .ok_or_else(|| RegistryError::ManifestUnknown(tag.to_string())),
         }
+    }
+
+    /// Where the tag points by now. It may have moved on before the manifest
+    /// that it pointed at was deleted: then it was never without one.
+    async fn moved_on(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        gone: Digest,
+    ) -> Result<Digest, RegistryError> {
+        let digest = self.resolve(repository, reference).await?;
+        if digest == gone {
+            return Err(RegistryError::ManifestUnknown(reference.to_string()));
+        }
+        Ok(digest)
+    }
+
+    async fn find(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<FoundManifest>, RegistryError> {
+        let Some(info) = self.manifests.stat(repository, digest).await? else {
+            return Ok(None);
+        };
+        if let Some(media_type) = info.media_type {
+            return Ok(Some(FoundManifest {
+                digest: digest.clone(),
+                media_type,
+                size: info.size,
+            }));
+        }
+        // Another registry stored it: only the bytes tell what it is.
+        let found = self.read(repository, digest.clone()).await?;
+        Ok(found.map(|(found, _)| found))
     }
 
     /// The manifest, whose bytes are checked against its digest: they are in

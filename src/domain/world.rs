@@ -24,6 +24,7 @@ impl Journal {
 #[derive(Default)]
 pub(super) struct World {
     pub(super) blobs: MockBlobStore,
+    pub(super) locator: Option<MockBlobLocator>,
     pub(super) uploads: MockUploadSessions,
     pub(super) links: MockBlobLinks,
     pub(super) marks: MockMarks,
@@ -66,6 +67,7 @@ impl World {
         Ports {
             storage: StoragePorts {
                 blobs: Arc::new(self.blobs),
+                locator: self.locator.map(|it| Arc::new(it) as Arc<dyn BlobLocator>),
                 uploads: Arc::new(self.uploads),
                 links: Arc::new(self.links),
                 marks: Arc::new(self.marks),

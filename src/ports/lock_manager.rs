@@ -60,7 +60,8 @@ pub struct LockGuard {
     held: Vec<Box<dyn Any + Send + Sync>>,
 }
 
-/// A hold that may end before its holder lets go. Dropping it releases it.
+/// A hold that may end before its holder lets go. Dropping it releases it, but
+/// not at once.
 pub trait Lease: Send + Sync {
     /// What is held.
     fn key(&self) -> &LockKey;
@@ -70,6 +71,10 @@ pub trait Lease: Send + Sync {
 
     /// Returns once it is held no more.
     fn lost(&self) -> BoxFuture<'static, ()>;
+
+    /// Gives it back. When it returns, somebody else can have it; where that
+    /// cannot be done, after the time that it lasts.
+    fn release(&self) -> BoxFuture<'static, ()>;
 }
 
 impl LockGuard {
@@ -100,12 +105,15 @@ impl LockGuard {
     /// way, the work stops between two of its steps, and nothing of it goes on:
     /// also after the process was held up for longer than the lock lasts.
     ///
+    /// The lock is free when it returns: a client's next request may reach
+    /// another server before anything that is done in the background.
+    ///
     /// # Errors
     ///
     /// [`LockError::Lost`], and those of the work. After the first, its last
     /// step may have been done or not.
     pub async fn during<T, E: From<LockError>>(
-        &self,
+        self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let Some(lease) = &self.lease else {
@@ -113,14 +121,19 @@ impl LockGuard {
         };
         let mut work = pin!(work);
         let mut lost = lease.lost();
-        poll_fn(|context| {
+        let done = poll_fn(|context| {
             if !lease.stands() || lost.as_mut().poll(context).is_ready() {
                 let key = lease.key().to_string();
                 return Poll::Ready(Err(LockError::Lost(key).into()));
             }
             work.as_mut().poll(context)
         })
-        .await
+        .await;
+        // What is lost is not given back, and nobody waits for that.
+        if lease.stands() {
+            lease.release().await;
+        }
+        done
     }
 }
 

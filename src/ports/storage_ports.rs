@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::ports::{
-    BlobLinks, BlobStore, DeletionRecords, Durability, ManifestStore, Marks, ReferrerIndex,
-    RepositoryIndex, TagIndex, UploadSessions,
+    BlobLinks, BlobLocator, BlobStore, DeletionRecords, Durability, ManifestStore, Marks,
+    ReferrerIndex, RepositoryIndex, TagIndex, UploadSessions,
 };
 
 /// What a backend converts into, so that wiring one stays one line.
@@ -12,6 +12,9 @@ use crate::ports::{
 pub struct StoragePorts {
     /// Content.
     pub blobs: Arc<dyn BlobStore>,
+    /// Where clients fetch content by themselves; `None` where they can't, or
+    /// are not to.
+    pub locator: Option<Arc<dyn BlobLocator>>,
     /// Pushes in progress.
     pub uploads: Arc<dyn UploadSessions>,
     /// Rights to content.

@@ -1,5 +1,6 @@
 //! One lock that is held in Redis, and renewed for as long as it is.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ struct State {
     /// When the last question began that was answered with "it is yours".
     renewed: Mutex<Duration>,
     lost: CancellationToken,
+    /// Redis was asked to forget it, whatever became of that.
+    released: AtomicBool,
 }
 
 impl Hold {
@@ -39,6 +42,7 @@ impl Hold {
                 token: uuid::Uuid::new_v4().simple().to_string(),
                 renewed: Mutex::new(Duration::ZERO),
                 lost: CancellationToken::new(),
+                released: AtomicBool::new(false),
             }),
             renewing: None,
         }
@@ -59,6 +63,12 @@ impl Hold {
         self.renewing = Some(tokio::spawn(state.renew_for_ever()));
         true
     }
+
+    fn stop_renewing(&self) {
+        if let Some(renewing) = &self.renewing {
+            renewing.abort();
+        }
+    }
 }
 
 impl Lease for Hold {
@@ -73,23 +83,23 @@ impl Lease for Hold {
     fn lost(&self) -> BoxFuture<'static, ()> {
         self.state.lost.clone().cancelled_owned().boxed()
     }
+
+    fn release(&self) -> BoxFuture<'static, ()> {
+        self.stop_renewing();
+        Arc::clone(&self.state).release().boxed()
+    }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        if let Some(renewing) = &self.renewing {
-            renewing.abort();
+        self.stop_renewing();
+        if self.state.released.load(Ordering::Relaxed) {
+            return;
         }
         // Outside a runtime the process is at its end, and so is the lock after
         // its time.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let state = Arc::clone(&self.state);
-            runtime.spawn(async move {
-                let released = state.scripts.release(&state.key, &state.token).await;
-                if let Err(error) = released {
-                    tracing::debug!(%error, key = %state.key, "a lock stays until its time is over");
-                }
-            });
+            runtime.spawn(Arc::clone(&self.state).release());
         }
     }
 }
@@ -112,6 +122,14 @@ impl State {
 
     fn renew_at(&self, began: Duration) {
         *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = began;
+    }
+
+    async fn release(self: Arc<Self>) {
+        let released = self.scripts.release(&self.key, &self.token).await;
+        self.released.store(true, Ordering::Relaxed);
+        if let Err(error) = released {
+            tracing::debug!(%error, key = %self.key, "a lock stays until its time is over");
+        }
     }
 
     /// Every third of its time; where Redis does not answer, until it cannot be

@@ -57,11 +57,12 @@ pub struct FsConfig {
 #[serde(deny_unknown_fields)]
 pub struct S3Config {
     /// The id of the access key. No secret by itself; it is one here so that it can come from the environment as well.
-    #[serde(deserialize_with = "units::secret")]
-    pub access_key_id: Secret,
+    /// Without it and its partner, AWS's standard sources are asked.
+    #[serde(default, deserialize_with = "units::optional_secret")]
+    pub access_key_id: Option<Secret>,
     /// The secret of the access key.
-    #[serde(deserialize_with = "units::secret")]
-    pub secret_key: Secret,
+    #[serde(default, deserialize_with = "units::optional_secret")]
+    pub secret_key: Option<Secret>,
     /// Where the server is.
     pub endpoint: HttpUrl,
     /// The bucket.

@@ -90,6 +90,11 @@ impl Objects {
         }
     }
 
+    /// Signs URLs of what is in the bucket.
+    pub(super) fn locator(&self) -> super::s3::Locator {
+        super::s3::Locator::new(self.operator.clone())
+    }
+
     async fn put(&self, path: &str, content: impl Into<opendal::Buffer>) -> Result<(), StoreError> {
         self.operator
             .write(path, content)

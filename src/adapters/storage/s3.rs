@@ -1,27 +1,33 @@
 //! A bucket: how it is opened, and what is found out at once.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use opendal::layers::{RetryLayer, TimeoutLayer};
 use opendal::{ErrorKind, HttpTransporter, Operator};
-use reqsign_aws_v4::StaticCredentialProvider;
+use reqsign_core::ProvideCredentialChain;
 
 use super::config::S3Config;
 use super::objects::{Objects, Parts};
 use super::tree::Tree;
 use super::{Store, layout, ports};
-use crate::ports::{LockManager, StoragePorts, StoreError};
+use crate::ports::{BlobLocator, LockManager, StoragePorts, StoreError};
 
 mod client;
+mod credentials;
+mod explain;
 mod lease;
+mod locator;
 mod multipart;
 mod transport;
 
 pub(super) use client::Client;
+use credentials::Credentials;
+pub(super) use explain::Problem;
+use explain::root_cause;
 pub use lease::group::{Agree, Group};
 pub use lease::{Owner, Pace};
+pub(super) use locator::Locator;
 pub(super) use multipart::{Part, Unfinished, Upload};
 use transport::Transport;
 
@@ -36,6 +42,7 @@ const SMALL_CALL: Duration = Duration::from_secs(15);
 /// A bucket that was reached and may be used.
 pub struct Bucket {
     objects: Objects,
+    redirect: bool,
 }
 
 /// A bucket that can't be used as the configuration says.
@@ -48,7 +55,8 @@ pub struct BucketError {
 }
 
 impl Bucket {
-    /// Opens the bucket and looks whether it can be read, listed and written.
+    /// Opens the bucket and tries on it all that the registry does: reads,
+    /// listings, writes, copies and deletes.
     /// `chunk` is what one transfer buffers, as far as S3 takes so little.
     ///
     /// # Errors
@@ -60,12 +68,11 @@ impl Bucket {
                 .with_timeout(SMALL_CALL)
                 .with_io_timeout(io)
         };
+        let credentials = Credentials::new(config)
+            .map_err(|error| BucketError::new("storage.s3.access_key_id", error.to_string()))?;
+        check_credentials(&credentials).await?;
         let transport = transport(config)?;
-        let operator = operator(config, transport.clone())?;
-        let credentials = StaticCredentialProvider::new(
-            config.access_key_id.expose(),
-            config.secret_key.expose(),
-        );
+        let operator = operator(config, transport.clone(), credentials.clone())?;
         let client = Client::new(config, transport, credentials);
         // Each try has its time: the timeouts lie inside, the retries outside.
         let again = RetryLayer::new()
@@ -83,7 +90,8 @@ impl Bucket {
         check_format(&objects.impatient())
             .await
             .map_err(|error| BucketError::new("storage.s3", causes(&error)))?;
-        Ok(Self { objects })
+        let redirect = config.redirect;
+        Ok(Self { objects, redirect })
     }
 
     /// The storage ports. `locks` are those of all who write to the bucket.
@@ -93,7 +101,11 @@ impl Bucket {
             tree: Arc::new(self.objects.clone()),
             locks: Some(Arc::clone(locks)),
         };
-        ports(store, Arc::new(self.objects.clone()))
+        let locator = self.redirect.then(|| self.objects.locator());
+        StoragePorts {
+            locator: locator.map(|locator| Arc::new(locator) as Arc<dyn BlobLocator>),
+            ..ports(store, Arc::new(self.objects.clone()))
+        }
     }
 
     /// Makes this process the only one that writes to the bucket below its
@@ -125,17 +137,18 @@ impl BucketError {
     }
 }
 
-fn operator(config: &S3Config, transport: Transport) -> Result<Operator, BucketError> {
+fn operator(
+    config: &S3Config,
+    transport: Transport,
+    credentials: Credentials,
+) -> Result<Operator, BucketError> {
     let mut service = opendal::services::S3::default()
         .bucket(&config.bucket)
         .root(config.key_prefix.as_deref().unwrap_or("/"))
         .endpoint(config.endpoint.as_str())
         .region(&config.region)
-        .access_key_id(config.access_key_id.expose())
-        .secret_access_key(config.secret_key.expose())
-        // The configuration's credentials, and no others that are about.
-        .disable_config_load()
-        .disable_ec2_metadata();
+        .credential_provider_chain(ProvideCredentialChain::new().push(credentials))
+        .disable_config_load();
     if config.virtual_host_style {
         service = service.enable_virtual_host_style();
     }
@@ -170,14 +183,46 @@ fn parts(config: &S3Config, chunk: usize) -> Parts {
     }
 }
 
-/// A read and a listing: neither needs anything to be there.
+/// Whether there is a key to sign with, which the first request would say less
+/// clearly.
+async fn check_credentials(credentials: &Credentials) -> Result<(), BucketError> {
+    let why = match credentials.find().await {
+        Ok(Some(_)) => return Ok(()),
+        Ok(None) => "none of AWS's sources has a key".to_owned(),
+        Err(error) => format!("AWS's sources have no key, {error}: {}", root_cause(&error)),
+    };
+    Err(BucketError::new(
+        "storage.s3.access_key_id",
+        format!(
+            "not set, and {why}: set it and storage.s3.secret_key, or one of the sources of docs/s3.md"
+        ),
+    ))
+}
+
+/// Everything that the registry does to a bucket, on an object of its own. The
+/// delete comes first: where it is not allowed, nothing is left behind.
 async fn check(operator: &Operator) -> opendal::Result<()> {
+    let probe = format!("_registry/probe-{}", uuid::Uuid::new_v4().simple());
+    let copy = format!("{probe}-copy");
     match operator.read(layout::FORMAT).await {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let ours = operator.list_with("_registry/").limit(1);
-    ours.await.map(drop)
+    operator.list_with("_registry/").limit(1).await?;
+    operator.delete(&probe).await?;
+    operator.write(&probe, probe.clone()).await?;
+    let copied = async {
+        operator.copy(&probe, &copy).await?;
+        operator.read(&copy).await
+    };
+    let copied = copied.await;
+    // Together, as uploads are removed.
+    operator.delete_iter([probe.clone(), copy]).await?;
+    if copied?.to_bytes() == probe.as_bytes() {
+        return Ok(());
+    }
+    let not_kept = "what was written, copied and read came back as something else";
+    Err(opendal::Error::new(ErrorKind::Unexpected, not_kept).with_context("service", "s3"))
 }
 
 async fn check_format(objects: &Objects) -> Result<(), StoreError> {
@@ -195,56 +240,11 @@ async fn check_format(objects: &Objects) -> Result<(), StoreError> {
 
 /// Which key of the configuration is to be mended, and why.
 fn explain(error: &opendal::Error, config: &S3Config) -> BucketError {
-    let text = error.to_string();
-    let code = text
-        .split_once("code: \"")
-        .and_then(|(_, rest)| rest.split_once('"'))
-        .map_or("", |(code, _)| code);
-    let endpoint = config.endpoint.as_str();
-    let bucket = &config.bucket;
-    let (key, problem) = match code {
-        "NoSuchBucket" => (
-            "storage.s3.bucket",
-            format!("there is no bucket {bucket:?} at {endpoint}"),
-        ),
-        "SignatureDoesNotMatch" => (
-            "storage.s3.secret_key",
-            format!("{endpoint} says that it does not belong to storage.s3.access_key_id"),
-        ),
-        "InvalidAccessKeyId" | "NotSignedUp" => (
-            "storage.s3.access_key_id",
-            format!("{endpoint} does not know it ({code})"),
-        ),
-        "RequestTimeTooSkewed" => (
-            "storage.s3.endpoint",
-            format!("the clock of {endpoint} and this machine's differ too much: set this one's"),
-        ),
-        "AuthorizationHeaderMalformed" | "PermanentRedirect" => (
-            "storage.s3.region",
-            format!(
-                "the bucket {bucket:?} is not in {:?} ({code})",
-                config.region
-            ),
-        ),
-        _ if error.kind() == ErrorKind::PermissionDenied => (
-            "storage.s3.access_key_id",
-            format!("it may not read, list and write the bucket {bucket:?} at {endpoint} ({code})"),
-        ),
-        "" if error.is_temporary() => (
-            "storage.s3.endpoint",
-            format!("{endpoint} is not reached: {}", root_cause(error)),
-        ),
-        _ => ("storage.s3", format!("{endpoint} answers: {text}")),
-    };
-    BucketError::new(key, problem)
-}
-
-fn root_cause(error: &dyn Error) -> String {
-    let mut root = error;
-    while let Some(cause) = root.source() {
-        root = cause;
+    let place = format!("{:?} at {}", config.bucket, config.endpoint.as_str());
+    match Problem::of(error) {
+        Some(problem) => BucketError::new(problem.key(), format!("{problem} ({place})")),
+        None => BucketError::new("storage.s3", format!("{} ({place})", root_cause(error))),
     }
-    root.to_string()
 }
 
 /// An error of the store, and what caused it.

@@ -35,14 +35,16 @@ fn secrets(config: &mut Config) -> Vec<(KeyPath, &mut Secret)> {
         ));
     }
     if let StorageConfig::S3(s3) = &mut config.storage {
-        all.push((
-            KeyPath::of(&["storage", "s3", "access_key_id"]),
-            &mut s3.access_key_id,
-        ));
-        all.push((
-            KeyPath::of(&["storage", "s3", "secret_key"]),
-            &mut s3.secret_key,
-        ));
+        for (key, secret) in [
+            ("access_key_id", &mut s3.access_key_id),
+            ("secret_key", &mut s3.secret_key),
+        ] {
+            all.extend(
+                secret
+                    .as_mut()
+                    .map(|it| (KeyPath::of(&["storage", "s3", key]), it)),
+            );
+        }
     }
     if let Some(key) = &mut config.token.key {
         all.push((KeyPath::of(&["token", "key"]), key));

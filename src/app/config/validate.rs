@@ -18,6 +18,7 @@ use crate::domain::model::Secret;
 /// Checks a configuration whose types are right; mends what is not worth an error, with a warning.
 pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     ranges::check(config, findings);
+    check_credentials(config, findings);
     check_redis(config, findings);
     check_locks(config, findings);
     check_observability(&config.observability, findings);
@@ -30,6 +31,22 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
         }
     }
     namespaces::check(&mut config.repository, findings);
+}
+
+fn check_credentials(config: &Config, findings: &mut Findings<'_>) {
+    let StorageConfig::S3(s3) = &config.storage else {
+        return;
+    };
+    let key = KeyPath::of(&["storage", "s3"]);
+    match (&s3.access_key_id, &s3.secret_key) {
+        (Some(_), None) => {
+            findings.refuse(key.key("secret_key"), "missing; `access_key_id` needs it");
+        }
+        (None, Some(_)) => {
+            findings.refuse(key.key("access_key_id"), "missing; `secret_key` needs it");
+        }
+        (Some(_), Some(_)) | (None, None) => {}
+    }
 }
 
 fn check_redis(config: &Config, findings: &mut Findings<'_>) {

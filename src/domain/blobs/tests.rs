@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::*;
 use crate::domain::model::{Algorithm, Hasher, Listing};
 use crate::domain::world::{World, absent, outage, repository, there};
-use crate::ports::ManifestInfo;
+use crate::ports::{ManifestInfo, MockBlobLocator};
 
 fn digest() -> Digest {
     Hasher::digest_of(Algorithm::Sha256, b"x")
@@ -49,6 +49,22 @@ async fn asking_whether_a_blob_is_there_renews_its_claim_first() {
 
     assert_eq!(size, 5);
     assert_eq!(journal.entries(), ["refresh", "look link", "look data"]);
+}
+
+#[tokio::test]
+async fn a_url_is_given_where_the_store_gives_one() {
+    let mut world = World::new();
+    let mut locator = MockBlobLocator::new();
+    locator
+        .expect_locate()
+        .returning(|digest| Ok(format!("https://elsewhere/{digest}")));
+    world.locator = Some(locator);
+
+    let url = blobs(world).locate(&digest()).await.unwrap();
+
+    assert_eq!(url, Some(format!("https://elsewhere/{}", digest())));
+    let without = blobs(World::new()).locate(&digest()).await.unwrap();
+    assert_eq!(without, None);
 }
 
 /// CVE-2024-39897: that the content exists for somebody else does not show.

@@ -393,6 +393,36 @@ async fn a_tag_whose_manifest_is_gone_is_unknown_and_delete_removes_it() {
     assert!(matches!(delete, Err(RegistryError::ManifestUnknown(_))));
 }
 
+/// It pointed at the old one when it was read, which was then deleted.
+#[tokio::test]
+async fn a_tag_that_moved_on_meanwhile_is_followed() {
+    let mut world = World::new();
+    let mut reads = 0;
+    world.tags.expect_get().returning(move |_, _| {
+        reads += 1;
+        let old = reads % 2 == 1;
+        Ok(Some(digest(if old { b"old" } else { b"new" })))
+    });
+    world.manifests.expect_stat().returning(|_, found| {
+        let gone = *found == digest(b"old");
+        Ok((!gone).then(info))
+    });
+    world.manifests.expect_get().returning(|_, found| {
+        let gone = *found == digest(b"old");
+        Ok((!gone).then(|| StoredManifest {
+            info: info(),
+            bytes: Bytes::from_static(b"new"),
+        }))
+    });
+    let manifests = manifests(world, MissingReferences::Accept);
+
+    let stat = manifests.stat(&repository(), &by_tag()).await;
+    let get = manifests.get(&repository(), &by_tag()).await;
+
+    assert_eq!(stat.unwrap().digest, digest(b"new"));
+    assert_eq!(get.unwrap().0.digest, digest(b"new"));
+}
+
 /// The link of such a tag is empty or broken, and listed.
 #[tokio::test]
 async fn a_tag_that_points_nowhere_is_unknown_and_delete_removes_it() {

@@ -10,6 +10,7 @@ struct Held {
     key: LockKey,
     stands: Arc<AtomicBool>,
     ended: Arc<Notify>,
+    released: Arc<AtomicBool>,
 }
 
 impl Lease for Held {
@@ -25,17 +26,33 @@ impl Lease for Held {
         let ended = Arc::clone(&self.ended);
         async move { ended.notified().await }.boxed()
     }
+
+    fn release(&self) -> BoxFuture<'static, ()> {
+        let released = Arc::clone(&self.released);
+        async move {
+            tokio::task::yield_now().await;
+            released.store(true, Ordering::SeqCst);
+        }
+        .boxed()
+    }
 }
 
 fn held() -> (LockGuard, Arc<AtomicBool>, Arc<Notify>) {
+    let (guard, stands, ended, _) = held_until_released();
+    (guard, stands, ended)
+}
+
+fn held_until_released() -> (LockGuard, Arc<AtomicBool>, Arc<Notify>, Arc<AtomicBool>) {
     let (stands, ended) = (Arc::new(AtomicBool::new(true)), Arc::new(Notify::new()));
+    let released = Arc::new(AtomicBool::new(false));
     let key = LockKey::Tag("a".parse().unwrap(), "v1".parse().unwrap());
     let lease = Held {
         key,
         stands: Arc::clone(&stands),
         ended: Arc::clone(&ended),
+        released: Arc::clone(&released),
     };
-    (LockGuard::leased(lease), stands, ended)
+    (LockGuard::leased(lease), stands, ended, released)
 }
 
 #[tokio::test]
@@ -45,6 +62,19 @@ async fn work_under_a_lock_that_is_held_is_done() {
     let done = guard.during(async { Ok::<_, LockError>(7) }).await;
 
     assert_eq!(done.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn the_lock_is_free_when_the_work_is_answered() {
+    let (guard, _, _, released) = held_until_released();
+
+    let work = async {
+        assert!(!released.load(Ordering::SeqCst), "not before");
+        Ok::<_, LockError>(())
+    };
+    guard.during(work).await.unwrap();
+
+    assert!(released.load(Ordering::SeqCst));
 }
 
 #[tokio::test]

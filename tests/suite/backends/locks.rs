@@ -66,6 +66,7 @@ macro_rules! lock_contracts {
 lock_contracts! { memory:
     a_held_lock_excludes_everybody_else,
     a_dropped_guard_releases,
+    a_lock_is_free_when_the_work_under_it_is_answered,
     other_names_are_free,
     a_waiter_gets_the_lock_when_it_is_released,
     nobody_waits_longer_than_patience,
@@ -76,6 +77,7 @@ lock_contracts! { memory:
 lock_contracts! { files:
     a_held_lock_excludes_everybody_else,
     a_dropped_guard_releases,
+    a_lock_is_free_when_the_work_under_it_is_answered,
     other_names_are_free,
     a_waiter_gets_the_lock_when_it_is_released,
     nobody_waits_longer_than_patience,

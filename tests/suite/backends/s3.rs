@@ -1,6 +1,10 @@
-//! A bucket keeps every contract; and what is S3's alone: parts, copies, leases, and how a start fails.
+//! A bucket keeps every contract; and what is S3's alone: parts, copies, leases, URLs, keys, and how a start fails.
 
+mod access;
+mod denied;
+mod keys;
 mod large;
+mod redirect;
 mod registry;
 mod server;
 mod short;
@@ -9,9 +13,11 @@ mod start;
 use std::sync::Arc;
 use std::time::Duration;
 
+use access::Access;
 use server::Server;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage::Bucket;
+use simple_registry::adapters::storage::config::S3Config;
 use simple_registry::ports::{LockManager, StoragePorts};
 
 struct Stored {
@@ -26,12 +32,36 @@ async fn open() -> Stored {
 /// A bucket of a server of its own, and keys of `[storage.s3]` besides.
 async fn open_with(keys: &str) -> Stored {
     let server = Server::start().await;
-    let bucket = Bucket::open(&server.config(keys), 4096).await.unwrap();
-    let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(5)));
     Stored {
-        ports: bucket.ports(&locks),
+        ports: ports(&server.config(keys)).await,
         server,
     }
 }
 
-crate::backends::storage_contracts!(super::open().await);
+async fn ports(config: &S3Config) -> StoragePorts {
+    let bucket = Bucket::open(config, 4096).await.unwrap();
+    let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(5)));
+    bucket.ports(&locks)
+}
+
+/// A bucket of a real server where the environment names one, else as [`open`].
+struct Target {
+    ports: StoragePorts,
+    _server: Option<Server>,
+}
+
+async fn target(keys: &str) -> Target {
+    if let Some(real) = Access::of_real_server() {
+        return Target {
+            ports: ports(&real.config(keys)).await,
+            _server: None,
+        };
+    }
+    let Stored { ports, server } = open_with(keys).await;
+    Target {
+        ports,
+        _server: Some(server),
+    }
+}
+
+crate::backends::storage_contracts!(super::target("").await);

@@ -74,6 +74,7 @@ impl Flaky {
     pub fn ports(self: &Arc<Self>) -> StoragePorts {
         StoragePorts {
             blobs: Arc::clone(self) as Arc<dyn BlobStore>,
+            locator: None,
             uploads: Arc::clone(self) as Arc<dyn UploadSessions>,
             links: Arc::clone(self) as Arc<dyn BlobLinks>,
             marks: Arc::clone(self) as Arc<dyn Marks>,

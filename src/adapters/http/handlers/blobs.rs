@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use hyper::StatusCode;
 use hyper::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
 };
+use hyper::{Response, StatusCode};
 
 use super::{Answer, Exchange, multipart};
-use crate::adapters::http::body;
+use crate::adapters::http::body::{self, ResponseBody};
 use crate::adapters::http::conditions;
 use crate::adapters::http::headers::CONTENT_DIGEST;
 use crate::adapters::http::range::{self, Wanted};
@@ -41,6 +41,9 @@ pub async fn get(mut exchange: Exchange, repository: &RepositoryName, digest: &D
     let reader = exchange.registry.blobs().open(repository, digest).await?;
     if conditions::is_known(&exchange.headers, digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, digest).done());
+    }
+    if let Some(url) = exchange.registry.blobs().locate(digest).await? {
+        return Ok(elsewhere(digest, &url));
     }
     conditions::drop_stale_range(&mut exchange.headers, digest);
     let size = reader.size();
@@ -77,6 +80,16 @@ async fn partial(reader: &dyn BlobReader, digest: &Digest, part: Range<u64>) -> 
         .header(CONTENT_RANGE, content_range)
         .body(body::stream(bytes), length)
         .done())
+}
+
+/// Where the client gets the blob, or its range of it: for some minutes, so
+/// nobody keeps the answer.
+fn elsewhere(digest: &Digest, url: &str) -> Response<ResponseBody> {
+    Reply::new(StatusCode::TEMPORARY_REDIRECT)
+        .header(LOCATION, url)
+        .header(CONTENT_DIGEST, digest)
+        .header(CACHE_CONTROL, "no-store")
+        .done()
 }
 
 /// What every answer says about a blob that is there.

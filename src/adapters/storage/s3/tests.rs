@@ -1,5 +1,4 @@
 use super::*;
-use crate::domain::model::Secret;
 
 fn config() -> S3Config {
     toml::from_str(
@@ -9,15 +8,15 @@ fn config() -> S3Config {
 }
 
 fn answer(kind: ErrorKind, code: &str) -> opendal::Error {
-    opendal::Error::new(
-        kind,
-        format!("S3Error {{ code: \"{code}\", message: \"\" }}"),
-    )
+    let answer = format!("S3Error {{ code: \"{code}\", message: \"told\" }}");
+    opendal::Error::new(kind, answer).with_context("service", "s3")
 }
 
 #[test]
 fn a_failure_names_the_key_that_is_to_be_mended() {
     let denied = ErrorKind::PermissionDenied;
+    let unexpected = ErrorKind::Unexpected;
+    let of_s3 = |error: opendal::Error| error.with_context("service", "s3");
     for (error, key) in [
         (
             answer(ErrorKind::ConfigInvalid, "NoSuchBucket"),
@@ -33,19 +32,28 @@ fn a_failure_names_the_key_that_is_to_be_mended() {
         ),
         (answer(denied, "AccessDenied"), "storage.s3.access_key_id"),
         (
+            of_s3(opendal::Error::new(denied, "")),
+            "storage.s3.access_key_id",
+        ),
+        (
             answer(denied, "RequestTimeTooSkewed"),
             "storage.s3.endpoint",
         ),
+        (answer(unexpected, "PermanentRedirect"), "storage.s3.region"),
         (
-            answer(ErrorKind::Unexpected, "PermanentRedirect"),
-            "storage.s3.region",
-        ),
-        (
-            opendal::Error::new(ErrorKind::Unexpected, "no answer").set_temporary(),
+            of_s3(opendal::Error::new(unexpected, "no answer").set_temporary()),
             "storage.s3.endpoint",
         ),
+        (answer(unexpected, "NotImplemented"), "storage.s3.endpoint"),
+        (answer(unexpected, "SlowDown"), "storage.s3.endpoint"),
+        (answer(unexpected, "MalformedXML"), "storage.s3"),
+        (answer(unexpected, "InvalidBucketName"), "storage.s3.bucket"),
+        (answer(denied, "InvalidTokenId"), "storage.s3.access_key_id"),
         (
-            answer(ErrorKind::Unexpected, "NotImplemented"),
+            of_s3(opendal::Error::new(
+                ErrorKind::ConfigInvalid,
+                "the bucket is misconfigured",
+            )),
             "storage.s3",
         ),
     ] {
@@ -58,9 +66,15 @@ fn a_failure_names_the_key_that_is_to_be_mended() {
 }
 
 #[test]
+fn what_is_not_of_s3_is_not_explained() {
+    let error = opendal::Error::new(ErrorKind::PermissionDenied, "x");
+
+    assert_eq!(Problem::of(&error), None);
+}
+
+#[test]
 fn no_part_is_below_the_floor_and_a_larger_chunk_counts() {
-    let mut config = config();
-    config.secret_key = Secret::new("other".to_owned());
+    let config = config();
 
     assert_eq!(parts(&config, 4096).size, 5 << 20);
     assert_eq!(parts(&config, 16 << 20).size, 16 << 20);

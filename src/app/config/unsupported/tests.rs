@@ -47,34 +47,6 @@ fn a_key_without_its_part_is_refused() {
     }
 }
 
-const S3: &str = "[storage.s3]\nendpoint = 'http://e'\nbucket = 'b'\nregion = 'r'\n";
-
-#[test]
-fn a_bucket_without_credentials_or_with_redirects_is_refused_by_name() {
-    let message = |rest: &str| {
-        parse("c", &format!("{S3}{rest}"), &|_| None)
-            .map_or_else(|e| e.to_string(), |_| String::new())
-    };
-
-    for key in ["access_key_id", "secret_key"] {
-        let other = if key == "secret_key" {
-            "access_key_id"
-        } else {
-            "secret_key"
-        };
-        let message = message(&format!("{other} = 'x'"));
-        assert!(message.contains("storage.s3"), "{message}");
-        assert!(message.contains(key), "{message}");
-    }
-    let keys = "access_key_id = 'a'\nsecret_key = 's'\n";
-    assert_eq!(message(keys), "");
-    assert_eq!(message(&format!("{keys}redirect = false")), "");
-    assert!(
-        message(&format!("{keys}redirect = true"))
-            .ends_with("storage.s3.redirect: not part of this version yet; leave it out; blobs come through the registry")
-    );
-}
-
 #[test]
 fn what_asks_for_nothing_is_accepted() {
     for rest in [

@@ -66,6 +66,28 @@ fn a_partner_that_is_missing_is_named() {
     );
 }
 
+const S3: &str = "[storage.s3]\nendpoint = 'http://e'\nbucket = 'b'\nregion = 'r'\n";
+
+#[test]
+fn an_access_key_has_both_parts_or_neither() {
+    let message = |rest: &str| {
+        parse("c", &format!("{S3}{rest}"), &|_| None)
+            .map_or_else(|e| e.to_string(), |_| String::new())
+    };
+
+    assert_eq!(message(""), "");
+    assert_eq!(message("access_key_id = 'a'\nsecret_key = 's'"), "");
+    for (one, other) in [
+        ("access_key_id", "secret_key"),
+        ("secret_key", "access_key_id"),
+    ] {
+        let message = message(&format!("{one} = 'hush'"));
+        let expected = format!("storage.s3.{other}: missing; `{one}` needs it");
+        assert!(message.ends_with(&expected), "{message}");
+        assert!(!message.contains("hush"), "{message}");
+    }
+}
+
 #[test]
 fn numbers_that_would_stop_the_registry_are_refused() {
     for (rest, key) in [

@@ -1,15 +1,21 @@
 //! The registry over a bucket, as a client sees it.
 
-use super::{Stored, open};
+use super::server::Server;
+use super::{Stored, Target, open, target};
 use crate::support::{Image, Setup, TestRegistry, digest_of, random};
 
-async fn start() -> (TestRegistry, super::server::Server) {
-    let Stored { ports, server } = open().await;
+/// The registry, and the server beneath it.
+pub async fn start_with(keys: &str) -> (TestRegistry, Target) {
+    let target = target(keys).await;
     let setup = Setup {
-        storage: ports,
+        storage: target.ports.clone(),
         ..Setup::default()
     };
-    (TestRegistry::with(setup).await, server)
+    (TestRegistry::with(setup).await, target)
+}
+
+async fn start() -> (TestRegistry, Target) {
+    start_with("").await
 }
 
 #[tokio::test]
@@ -67,10 +73,20 @@ async fn a_blob_comes_in_pieces_reads_in_ranges_and_stays_deleted() {
     registry.get(&path).send().await.expect_status(404);
 }
 
+/// A server of the test's own, which writes down what it is asked.
+async fn start_counted() -> (TestRegistry, Server) {
+    let Stored { ports, server } = open().await;
+    let setup = Setup {
+        storage: ports,
+        ..Setup::default()
+    };
+    (TestRegistry::with(setup).await, server)
+}
+
 /// HEAD, POST, PATCH and PUT, as Docker pushes a layer. docs/s3.md has the table.
 #[tokio::test]
 async fn a_small_layer_costs_at_most_14_requests() {
-    let (registry, server) = start().await;
+    let (registry, server) = start_counted().await;
     let content = random(7, 4000);
     let digest = digest_of(&content);
     server.asked();
@@ -92,7 +108,7 @@ async fn a_small_layer_costs_at_most_14_requests() {
 
 #[tokio::test]
 async fn what_is_asked_often_costs_few_requests() {
-    let (registry, server) = start().await;
+    let (registry, server) = start_counted().await;
     let image = Image::new(1);
     image.push(&registry, "team/app", "v1").await;
     let digest = digest_of(image.manifest.as_bytes());

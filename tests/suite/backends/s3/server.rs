@@ -9,12 +9,15 @@ use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
+use s3s::{S3Result, s3_error};
 use simple_registry::adapters::storage::config::S3Config;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::access::Access;
 use super::short::{Short, Unfinished};
 
 const BUCKET: &str = "registry";
@@ -26,6 +29,25 @@ pub struct Server {
     requests: Arc<Mutex<Vec<String>>>,
     unfinished: Arc<Mutex<Option<Vec<Unfinished>>>>,
     lose_an_end: Arc<AtomicBool>,
+    denied: Denied,
+}
+
+/// Operations that nobody may do, and whether any is done at all.
+#[derive(Clone, Default)]
+struct Denied(Arc<Mutex<(Vec<String>, bool)>>);
+
+#[async_trait::async_trait]
+impl S3Access for Denied {
+    async fn check(&self, context: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let (denied, down) = &*self.0.lock().unwrap();
+        if *down {
+            return Err(s3_error!(ServiceUnavailable));
+        }
+        if context.credentials().is_none() || denied.iter().any(|it| it == context.s3_op().name()) {
+            return Err(s3_error!(AccessDenied));
+        }
+        Ok(())
+    }
 }
 
 impl Server {
@@ -39,6 +61,8 @@ impl Server {
         let lose_an_end = Arc::clone(&short.lose_an_end);
         let mut builder = S3ServiceBuilder::new(short);
         builder.set_auth(SimpleAuth::from_single("AK", "SK"));
+        let denied = Denied::default();
+        builder.set_access(denied.clone());
         let s3 = builder.build();
 
         let requests = Arc::<Mutex<Vec<String>>>::default();
@@ -67,7 +91,18 @@ impl Server {
             requests,
             unfinished,
             lose_an_end,
+            denied,
         }
+    }
+
+    /// From now on these operations are denied, and no others.
+    pub fn deny(&self, operations: &[&str]) {
+        self.denied.0.lock().unwrap().0 = operations.iter().map(ToString::to_string).collect();
+    }
+
+    /// Answers everything with 503, or does it again.
+    pub fn break_down(&self, down: bool) {
+        self.denied.0.lock().unwrap().1 = down;
     }
 
     /// Where the bucket's objects lie.
@@ -75,26 +110,24 @@ impl Server {
         self.root.path().join(BUCKET)
     }
 
+    /// What opens the bucket.
+    pub fn access(&self) -> Access {
+        Access {
+            id: "AK".to_owned(),
+            secret: "SK".to_owned(),
+            endpoint: self.endpoint.clone(),
+            bucket: BUCKET.to_owned(),
+            prefix: "a/b".to_owned(),
+        }
+    }
+
     /// `[storage.s3]`; `keys` go before the ones that every test needs.
     pub fn text(&self, keys: &str) -> String {
-        let mut text = format!("{keys}\n");
-        for (key, value) in [
-            ("access_key_id", "AK"),
-            ("secret_key", "SK"),
-            ("endpoint", self.endpoint.as_str()),
-            ("bucket", BUCKET),
-            ("region", "us-east-1"),
-            ("key_prefix", "a/b"),
-        ] {
-            if !keys.contains(&format!("{key} =")) {
-                text = format!("{text}{key} = '{value}'\n");
-            }
-        }
-        text
+        self.access().text(keys)
     }
 
     pub fn config(&self, keys: &str) -> S3Config {
-        toml::from_str(&self.text(keys)).unwrap()
+        self.access().config(keys)
     }
 
     /// What was asked since the last time this was: method, path, source and range of a copy.

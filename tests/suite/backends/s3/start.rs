@@ -3,16 +3,42 @@
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use simple_registry::adapters::storage::config::S3Config;
 use simple_registry::adapters::storage::{Bucket, Pace};
 
+use super::access::Access;
 use super::server::Server;
 
-async fn refused(keys: &str) -> (&'static str, String) {
-    let server = Server::start().await;
-    match Bucket::open(&server.config(keys), 4096).await {
+/// Which key is named, and the line.
+async fn refused_by(config: &S3Config) -> (&'static str, String) {
+    match Bucket::open(config, 4096).await {
         Ok(_) => panic!("opened"),
         Err(error) => (error.key, error.to_string()),
     }
+}
+
+/// By a real server where there is one.
+async fn refused(keys: &str) -> (&'static str, String) {
+    if let Some(real) = Access::of_real_server() {
+        return refused_by(&real.config(keys)).await;
+    }
+    let server = Server::start().await;
+    refused_by(&server.config(keys)).await
+}
+
+/// By a server that answers everything with this.
+async fn refused_with(status: &str, body: &str) -> (&'static str, String) {
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    let endpoint = super::keys::serve(move |_| answer.clone()).await;
+    let server = Server::start().await;
+    refused_by(&server.config(&format!("endpoint = '{endpoint}'"))).await
+}
+
+fn s3_error(code: &str) -> String {
+    format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>told</Message></Error>")
 }
 
 #[tokio::test]
@@ -43,7 +69,69 @@ async fn an_endpoint_that_does_not_answer_is_named() {
     let (key, line) = refused("endpoint = 'http://127.0.0.1:1'").await;
 
     assert_eq!(key, "storage.s3.endpoint");
-    assert!(line.contains("http://127.0.0.1:1 is not reached"), "{line}");
+    assert!(line.starts_with("not reached: "), "{line}");
+    assert!(line.contains("at http://127.0.0.1:1)"), "{line}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_no_s3_server_is_named() {
+    let page = "<!DOCTYPE html>\n<html><body>hello\n</body></html>";
+    for status in [
+        "200 OK",
+        "301 Moved Permanently",
+        "400 Bad Request",
+        "404 Not Found",
+        "405 Method Not Allowed",
+    ] {
+        let (key, line) = refused_with(status, page).await;
+
+        assert_eq!(key, "storage.s3.endpoint", "{status}: {line}");
+        let expected = "it does not answer as an S3 server does: ";
+        assert!(line.starts_with(expected), "{status}: {line}");
+        assert!(!line.contains('\n') && !line.contains("html"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_is_named() {
+    let (key, line) = refused_with("502 Bad Gateway", "<html>\nno backend").await;
+
+    assert_eq!(key, "storage.s3.endpoint");
+    assert!(
+        line.starts_with("the service fails at present (status 502)"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_differs_is_named() {
+    let (key, line) = refused_with("403 Forbidden", &s3_error("RequestTimeTooSkewed")).await;
+
+    assert_eq!(key, "storage.s3.endpoint");
+    assert!(
+        line.contains("clock") && line.contains("set this one's"),
+        "{line}"
+    );
+}
+
+#[tokio::test]
+async fn another_region_is_named() {
+    let (key, line) = if let Some(real) = Access::of_real_server() {
+        refused_by(&real.config("region = 'mars-1'")).await
+    } else {
+        let body = s3_error("AuthorizationHeaderMalformed");
+        refused_with("400 Bad Request", &body).await
+    };
+
+    assert_eq!(key, "storage.s3.region", "{line}");
+    assert!(line.contains("(AuthorizationHeaderMalformed: "), "{line}");
+}
+
+#[tokio::test]
+async fn a_session_that_has_ended_is_named() {
+    let (key, _) = refused_with("400 Bad Request", &s3_error("ExpiredToken")).await;
+
+    assert_eq!(key, "storage.s3.access_key_id");
 }
 
 #[tokio::test]
@@ -88,9 +176,13 @@ async fn only_one_owner_has_a_bucket_at_a_time() {
 
 /// The program, with a `config.toml` for this server.
 fn program(server: &Server, directory: &tempfile::TempDir, keys: &str) -> Command {
+    program_with(directory, &server.text(keys))
+}
+
+/// The program, with this `[storage.s3]`.
+pub fn program_with(directory: &tempfile::TempDir, section: &str) -> Command {
     let config = format!(
-        "server.port = 0\nrepository.\"*\".access_policy.default_allow = true\n[storage.s3]\n{}",
-        server.text(keys)
+        "server.port = 0\nrepository.\"*\".access_policy.default_allow = true\n[storage.s3]\n{section}"
     );
     std::fs::write(directory.path().join("config.toml"), config).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_simple-registry"));
@@ -102,7 +194,7 @@ fn program(server: &Server, directory: &tempfile::TempDir, keys: &str) -> Comman
     command
 }
 
-async fn output(mut command: Command) -> Output {
+pub async fn output(mut command: Command) -> Output {
     let ended = tokio::task::spawn_blocking(move || command.output());
     ended.await.unwrap().unwrap()
 }
@@ -118,7 +210,7 @@ async fn the_program_says_in_one_line_what_is_wrong() {
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(
         errors
-            .contains("storage.s3.bucket: can't be used: there is no bucket \"absent\" at http://"),
+            .contains("storage.s3.bucket: can't be used: there is no such bucket: create it, or name another (\"absent\" at http://"),
         "{errors}"
     );
 }
