@@ -72,7 +72,7 @@ fn only_what_is_too_small_comes_here() {
 
 /// lessons.md, correctness 20
 #[test]
-fn no_object_has_more_parts_than_s3_takes() {
+fn a_copy_has_no_more_parts_than_s3_takes() {
     for sizes in [vec![5 << 40], vec![6 * MIB; 20_000], vec![400 << 30; 10]] {
         let sources = PARTS.plan(&pieces(&sizes));
 
