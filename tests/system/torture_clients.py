@@ -317,7 +317,7 @@ class Client(threading.Thread):
             self.world.count("uploads resumed")
         if offset != len(data):
             return False
-        return self.finish(location, b"", digest, octets)
+        return self.finish(location, b"", digest, octets, doubt)
 
     def stands_where_it_stood(self, location, offset, doubt):
         """After a PATCH whose body broke off. An earlier one in doubt may still be under way."""
@@ -325,9 +325,9 @@ class Client(threading.Thread):
         if not doubt and status is not None and status.status == 204 and session_offset(status) != offset:
             self.world.violation(f"{location} stood at {offset}, and after a PATCH cut off at {session_offset(status)}")
 
-    def finish(self, location, rest, digest, octets):
+    def finish(self, location, rest, digest, octets, doubt=False):
+        """`doubt`: whoever had an earlier request of the session may have been killed, and its lock not be over yet."""
         target = location + ("&" if "?" in location else "?") + f"digest={digest}"
-        doubt = False
         for _ in range(3):
             answer, _, _ = self.ask("PUT", target, rest, octets)
             if answer is not None and answer.status == 201:
