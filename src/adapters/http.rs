@@ -15,6 +15,7 @@ pub mod config;
 mod connection;
 mod error;
 mod handlers;
+mod handshake;
 mod headers;
 mod listener;
 mod pagination;
@@ -26,6 +27,7 @@ mod route;
 mod service;
 mod settings;
 mod socket;
+pub mod tls;
 mod tuning;
 
 pub use listener::serve;

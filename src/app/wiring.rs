@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use thiserror::Error;
 
 use crate::adapters::clock::SystemClock;
-use crate::adapters::http::Settings;
+use crate::adapters::http::{Settings, tls};
 use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
@@ -58,6 +59,18 @@ pub async fn registry(config: &Config) -> Result<Built, BuildError> {
     Ok(Built {
         registry: Registry::new(&store.ports, &store.locks, &clock, namespaces(config)),
         owner: store.owner,
+    })
+}
+
+/// What connections are encrypted with, if they are.
+///
+/// # Errors
+/// When a file that `[server.tls]` names can't be used.
+pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, BuildError> {
+    let files = config.server.tls.as_ref();
+    files.map(tls::load).transpose().map_err(|error| BuildError {
+        section: error.key,
+        source: error.into(),
     })
 }
 

@@ -4,6 +4,7 @@
 //! that do not reach far enough: nothing limits how long it guesses at a
 //! connection's protocol, or how long a client may leave a response unread.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -15,6 +16,7 @@ use super::progress::Meter;
 /// What is known about one connection.
 #[derive(Debug)]
 pub struct Connection {
+    peer: IpAddr,
     state: Mutex<State>,
     unread: AtomicBool,
 }
@@ -43,9 +45,10 @@ pub enum Fault {
 }
 
 impl Connection {
-    /// A connection that was just made.
-    pub fn new() -> Self {
+    /// A connection that was just made, from this address.
+    pub fn new(peer: IpAddr) -> Self {
         Self {
+            peer,
             state: Mutex::new(State {
                 active: 0,
                 greeted: false,

@@ -17,6 +17,11 @@ use crate::domain::model::{InvalidDigest, InvalidName, InvalidReference};
 /// After how many seconds a client that was turned away may come back.
 const RETRY_AFTER_SECONDS: u64 = 5;
 
+/// The answer to who speaks in the clear where TLS is spoken.
+pub const PLAINTEXT_REFUSED: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 42\r\nConnection: close\r\n\r\n\
+    this port speaks TLS: use an https:// URL\n";
+
 /// Why a request is answered with 4xx or 5xx.
 #[derive(Debug)]
 pub struct HttpError {

@@ -29,7 +29,6 @@ use When::{Filled, On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
-    Row { key: "server.tls",                             when: Present, instead: "put a TLS proxy before the registry" },
     Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
     Row { key: "server.trusted_proxies",                 when: Filled,  instead: "leave it out" },
     Row { key: "lock_store.redis",                       when: Present, instead: "leave it out; one machine works on a storage.fs, one server on a storage.s3" },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simple_registry::adapters::clock::SystemClock;
+use simple_registry::adapters::http::tls::Tls;
 use simple_registry::adapters::http::{Settings, serve};
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
@@ -23,6 +24,7 @@ use super::content::digest_of;
 /// What a test wants of its registry.
 pub struct Setup {
     pub storage: StoragePorts,
+    pub tls: Option<Tls>,
     pub settings: Settings,
     pub namespaces: Vec<(&'static str, Namespace)>,
 }
@@ -32,6 +34,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             storage: storage::open_memory().unwrap(),
+            tls: None,
             settings: Settings::default(),
             namespaces: vec![("*", Self::open())],
         }
@@ -106,7 +109,7 @@ impl TestRegistry {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let (registry, receiver) = watch::channel(setup.registry());
-        let server = tokio::spawn(serve(listener, receiver, setup.settings, shutdown.clone()));
+        let server = tokio::spawn(serve(listener, setup.tls, receiver, setup.settings, shutdown.clone()));
         Self {
             address,
             shutdown,
