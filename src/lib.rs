@@ -33,6 +33,7 @@ pub mod ports {
     //! Promises that the domain needs kept: one trait for each thing outside
     //! the process. Absence is `None`, failure is an error.
 
+    mod access_rule;
     mod blob_links;
     mod blob_store;
     mod clock;
@@ -48,6 +49,7 @@ pub mod ports {
     mod tag_index;
     mod upload_sessions;
 
+    pub use access_rule::*;
     pub use blob_links::*;
     pub use blob_store::*;
     pub use clock::*;

@@ -14,6 +14,7 @@ use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
 use crate::app::config::Config;
+use crate::domain::access::AccessPolicy;
 use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::domain::registry::Registry;
 use crate::ports::{Clock, LockManager, StoragePorts};
@@ -128,10 +129,13 @@ fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildEr
 fn namespaces(config: &Config) -> Namespaces {
     Namespaces::new(config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
-            default_allow: entry
-                .access_policy
-                .as_ref()
-                .is_some_and(|p| p.default_allow),
+            access_policy: AccessPolicy {
+                default_allow: entry
+                    .access_policy
+                    .as_ref()
+                    .is_some_and(|policy| policy.default_allow),
+                rules: Vec::new(),
+            },
             missing_references: entry.missing_references,
         };
         (prefix.clone(), namespace)

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::AccessRequest;
-use crate::domain::namespaces::Namespaces;
+use crate::domain::model::{AccessRequest, Caller, RepositoryName};
+use crate::domain::namespaces::{Namespace, Namespaces};
+
+mod policy;
+
+pub use policy::{AccessPolicy, Ground, Verdict};
 
 /// The access policies of all namespaces.
 pub struct Access {
@@ -12,39 +16,74 @@ pub struct Access {
 }
 
 impl Access {
-    pub(super) fn new(namespaces: Arc<Namespaces>) -> Self {
+    /// The policies of these entries.
+    #[must_use]
+    pub fn new(namespaces: Arc<Namespaces>) -> Self {
         Self { namespaces }
     }
 
-    /// Lets the request pass, or says why not. A name that no entry matches is
-    /// denied; what belongs to no repository is judged by the entry for every
-    /// name, and allowed where there is none (semantics.md, "Access policy").
+    /// Lets the request pass, or says why not and logs it.
     ///
     /// # Errors
     ///
     /// [`RegistryError::Denied`].
-    pub fn authorise(&self, request: &AccessRequest) -> Result<(), RegistryError> {
-        let allowed = match &request.repository {
-            Some(repository) => self
-                .namespaces
-                .find(repository)
-                .is_some_and(|namespace| namespace.default_allow),
-            None => self
-                .namespaces
-                .everything()
-                .is_none_or(|namespace| namespace.default_allow),
-        };
-        if allowed {
-            Ok(())
-        } else {
-            Err(RegistryError::Denied)
+    pub fn authorise(&self, caller: &Caller, request: &AccessRequest) -> Result<(), RegistryError> {
+        let verdict = self.judge(caller, request);
+        if verdict.allowed {
+            return Ok(());
         }
+        log_refusal(caller, request, &verdict.ground);
+        Err(RegistryError::Denied)
     }
 
     /// Whether [`Access::authorise`] lets the request pass.
     #[must_use]
-    pub fn allows(&self, request: &AccessRequest) -> bool {
-        self.authorise(request).is_ok()
+    pub fn allows(&self, caller: &Caller, request: &AccessRequest) -> bool {
+        self.judge(caller, request).allowed
+    }
+
+    /// What the policies say of the request. A name that no entry matches is
+    /// denied; what belongs to no repository is judged by the entry for every
+    /// name, and allowed where there is none (semantics.md, "Access policy").
+    #[must_use]
+    pub fn judge(&self, caller: &Caller, request: &AccessRequest) -> Verdict {
+        let namespace = match &request.repository {
+            Some(repository) => self.namespace(repository),
+            None => self.namespaces.everything(),
+        };
+        match namespace {
+            Some(namespace) => namespace.access_policy.judge(caller, request),
+            None => Verdict {
+                allowed: request.repository.is_none(),
+                ground: Ground::NoEntry,
+            },
+        }
+    }
+
+    /// The entry that the repository belongs to, if any.
+    pub(super) fn namespace(&self, repository: &RepositoryName) -> Option<&Namespace> {
+        self.namespaces.find(repository)
+    }
+}
+
+fn log_refusal(caller: &Caller, request: &AccessRequest, ground: &Ground) {
+    let identity = caller.id();
+    let action = request.action.as_str();
+    let repository = request.repository.as_ref().map(RepositoryName::as_str);
+    match ground {
+        Ground::NoEntry => {
+            tracing::info!(
+                identity,
+                action,
+                repository,
+                "denied: no entry for the repository"
+            );
+        }
+        Ground::Default => tracing::info!(identity, action, repository, "denied by default"),
+        Ground::Rule(rule) => tracing::info!(identity, action, repository, rule, "denied by rule"),
+        Ground::Failed(rule, error) => {
+            tracing::warn!(identity, action, repository, rule, %error, "denied: the rule failed");
+        }
     }
 }
 

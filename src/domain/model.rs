@@ -17,7 +17,7 @@ mod timestamp;
 mod upload;
 
 pub use action::{AccessRequest, Action};
-pub use caller::Caller;
+pub use caller::{Caller, ClientCertificate, Identity};
 pub use content::{Body, ByteStream};
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, InvalidDigest};

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::access::AccessPolicy;
 use crate::domain::model::RepositoryName;
 
 /// What one entry `repository."<prefix>"` grants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Namespace {
-    /// What the access policy answers where no rule says otherwise. An entry
-    /// without a policy denies.
-    pub default_allow: bool,
+    /// Who may do what. An entry that says nothing about it denies everything.
+    pub access_policy: AccessPolicy,
     /// What a pushed manifest may name without its being here.
     pub missing_references: MissingReferences,
 }
@@ -30,7 +30,7 @@ pub enum MissingReferences {
 
 /// All entries. The longest prefix of whole path segments wins, and stands
 /// alone: it inherits nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Namespaces {
     by_prefix: BTreeMap<String, Namespace>,
     everything: Option<Namespace>,

@@ -17,7 +17,7 @@ use crate::ports::{Clock, LockManager, StoragePorts};
 /// The futures of its writing methods must be run to their end, even when the
 /// client leaves: whoever calls them gives each a task of its own.
 pub struct Registry {
-    access: Access,
+    access: Arc<Access>,
     blobs: Blobs,
     uploads: Uploads,
     manifests: Manifests,
@@ -35,12 +35,12 @@ impl Registry {
         clock: &Arc<dyn Clock>,
         namespaces: Namespaces,
     ) -> Self {
-        let namespaces = Arc::new(namespaces);
+        let access = Arc::new(Access::new(Arc::new(namespaces)));
         Self {
-            access: Access::new(Arc::clone(&namespaces)),
+            access: Arc::clone(&access),
             blobs: Blobs::new(storage, locks),
             uploads: Uploads::new(storage, locks, clock),
-            manifests: Manifests::new(storage, locks, clock, namespaces),
+            manifests: Manifests::new(storage, locks, clock, access),
             tags: Tags::new(storage),
             referrers: Referrers::new(storage),
             catalog: Catalog::new(storage),

@@ -4,9 +4,13 @@ use crate::domain::namespaces::Namespace;
 
 fn access(entries: &[(&str, bool)]) -> Access {
     let entries = entries.iter().map(|(prefix, default_allow)| {
-        let namespace = Namespace {
+        let access_policy = AccessPolicy {
             default_allow: *default_allow,
-            missing_references: crate::domain::namespaces::MissingReferences::default(),
+            rules: Vec::new(),
+        };
+        let namespace = Namespace {
+            access_policy,
+            ..Namespace::default()
         };
         ((*prefix).to_owned(), namespace)
     });
@@ -19,6 +23,7 @@ fn request(repository: Option<&str>) -> AccessRequest {
         repository: repository.map(|name| name.parse().unwrap()),
         digest: None,
         reference: None,
+        tag_exists: None,
     }
 }
 
@@ -26,13 +31,13 @@ fn request(repository: Option<&str>) -> AccessRequest {
 fn a_name_that_no_entry_matches_is_denied() {
     let access = access(&[("team", true)]);
 
-    assert!(access.allows(&request(Some("team/app"))));
-    assert!(!access.allows(&request(Some("other"))));
+    assert!(access.allows(&Caller::default(), &request(Some("team/app"))));
+    assert!(!access.allows(&Caller::default(), &request(Some("other"))));
 }
 
 #[test]
 fn what_belongs_to_no_repository_is_judged_by_the_entry_for_every_name() {
-    assert!(access(&[]).allows(&request(None)));
-    assert!(access(&[("*", true)]).allows(&request(None)));
-    assert!(!access(&[("*", false)]).allows(&request(None)));
+    assert!(access(&[]).allows(&Caller::default(), &request(None)));
+    assert!(access(&[("*", true)]).allows(&Caller::default(), &request(None)));
+    assert!(!access(&[("*", false)]).allows(&Caller::default(), &request(None)));
 }

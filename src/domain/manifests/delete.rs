@@ -50,7 +50,7 @@ impl Manifests {
                 references: Vec::new(),
                 subject: None,
                 at: self.clock.now(),
-                by: caller.identity.clone(),
+                by: caller.id().map(str::to_owned),
             };
             self.deletions.add(repository, &deletion).await?;
         }
@@ -88,7 +88,7 @@ impl Manifests {
             references: manifest.iter().flat_map(digests).collect(),
             subject: subject.map(|subject| subject.digest.clone()),
             at: self.clock.now(),
-            by: caller.identity.clone(),
+            by: caller.id().map(str::to_owned),
         };
         self.deletions.add(repository, &deletion).await?;
         for tag in &tags {

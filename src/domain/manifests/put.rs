@@ -92,7 +92,7 @@ impl Manifests {
             media_type: manifest.media_type.clone(),
             bytes: push.bytes,
             pushed_at: self.clock.now(),
-            pushed_by: push.caller.identity,
+            pushed_by: push.caller.id().map(str::to_owned),
         };
 
         let _lock = self
@@ -173,8 +173,8 @@ impl Manifests {
         manifest: &Manifest,
     ) -> Result<(), RegistryError> {
         let allowed = self
-            .namespaces
-            .find(repository)
+            .access
+            .namespace(repository)
             .map(|namespace| namespace.missing_references)
             .unwrap_or_default();
         for Requirement { digest, need } in manifest.needs() {

@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::domain::model::{Algorithm, Caller, Tag, Thing};
+use crate::domain::model::{Algorithm, Caller, Identity, Tag, Thing};
 use crate::domain::namespaces::MissingReferences;
-use crate::domain::world::{World, absent, condemned, namespaces, outage, repository, there};
+use crate::domain::world::{World, absent, access, condemned, outage, repository, there};
 use crate::ports::{ManifestInfo, NewManifest};
 
 fn digest(bytes: &[u8]) -> Digest {
@@ -49,12 +49,7 @@ fn by_tag() -> Reference {
 
 fn manifests(world: World, missing: MissingReferences) -> Manifests {
     let ports = world.into_ports();
-    Manifests::new(
-        &ports.storage,
-        &ports.locks,
-        &ports.clock,
-        namespaces(missing),
-    )
+    Manifests::new(&ports.storage, &ports.locks, &ports.clock, access(missing))
 }
 
 fn info() -> ManifestInfo {
@@ -495,7 +490,11 @@ async fn a_delete_goes_the_way_of_a_push_backwards() {
     });
 
     let caller = Caller {
-        identity: Some("ann".to_owned()),
+        identity: Some(Identity {
+            id: "ann".to_owned(),
+            username: "Ann".to_owned(),
+        }),
+        ..Caller::default()
     };
     let reference = Reference::Digest(digest(&image()));
     manifests(world, MissingReferences::Accept)

@@ -77,4 +77,29 @@ pub struct AccessRequest {
     pub digest: Option<Digest>,
     /// The tag or digest as in the URL, for manifests and referrers.
     pub reference: Option<Reference>,
+    /// Whether the tag that is pushed or deleted is there already. `None` until
+    /// somebody has looked, and for everything that changes no tag.
+    pub tag_exists: Option<bool>,
+}
+
+impl AccessRequest {
+    /// An action on a repository as a whole.
+    #[must_use]
+    pub fn on(repository: &RepositoryName, action: Action) -> Self {
+        Self {
+            action,
+            repository: Some(repository.clone()),
+            digest: None,
+            reference: None,
+            tag_exists: None,
+        }
+    }
+
+    /// Whether this changes a tag that nobody has looked for yet.
+    #[must_use]
+    pub fn may_find_a_tag(&self) -> bool {
+        self.tag_exists.is_none()
+            && matches!(self.reference, Some(Reference::Tag(_)))
+            && matches!(self.action, Action::PutManifest | Action::DeleteManifest)
+    }
 }

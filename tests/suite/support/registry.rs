@@ -9,6 +9,7 @@ use simple_registry::adapters::http::tls::Tls;
 use simple_registry::adapters::http::{Settings, serve};
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
+use simple_registry::domain::access::AccessPolicy;
 use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
 use simple_registry::ports::{Clock, LockManager, StoragePorts};
@@ -45,17 +46,17 @@ impl Setup {
     /// A namespace that allows everything.
     pub fn open() -> Namespace {
         Namespace {
-            default_allow: true,
+            access_policy: AccessPolicy {
+                default_allow: true,
+                rules: Vec::new(),
+            },
             missing_references: MissingReferences::default(),
         }
     }
 
     /// A namespace that allows nothing.
     pub fn closed() -> Namespace {
-        Namespace {
-            default_allow: false,
-            missing_references: MissingReferences::default(),
-        }
+        Namespace::default()
     }
 
     /// Everything is allowed, in memory, with these settings.
