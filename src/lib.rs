@@ -34,6 +34,7 @@ pub mod ports {
     //! the process. Absence is `None`, failure is an error.
 
     mod access_rule;
+    mod authenticator;
     mod blob_links;
     mod blob_store;
     mod clock;
@@ -50,6 +51,7 @@ pub mod ports {
     mod upload_sessions;
 
     pub use access_rule::*;
+    pub use authenticator::*;
     pub use blob_links::*;
     pub use blob_store::*;
     pub use clock::*;
@@ -73,10 +75,7 @@ pub mod adapters {
 
     pub mod clock;
     pub mod http;
-    pub mod identities {
-        //! Outbound: the configured users.
-        pub mod config;
-    }
+    pub mod identities;
     pub mod locks;
     pub mod redis {
         //! Outbound: locks and caches between machines.

@@ -10,9 +10,12 @@
 
 mod admission;
 mod body;
+mod callers;
+mod client;
 mod conditions;
 pub mod config;
 mod connection;
+mod credentials;
 mod error;
 mod handlers;
 mod handshake;

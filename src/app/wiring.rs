@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Settings, tls};
+use crate::adapters::identities::Identities;
 use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
@@ -17,7 +18,7 @@ use crate::app::config::Config;
 use crate::domain::access::AccessPolicy;
 use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Clock, LockManager, StoragePorts};
+use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
 
 /// How long a lock is waited for: longer than any holder needs for a few small
 /// writes on a slow disk, and short enough to tell the client in time.
@@ -54,11 +55,13 @@ pub struct Built {
 /// # Errors
 /// When a part can't be built.
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
+    let identities = identities(config)?;
     let store = store(config).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     Ok(Built {
-        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces(config)),
+        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces(config))
+            .with_identities(identities),
         owner: store.owner,
     })
 }
@@ -69,10 +72,13 @@ pub async fn registry(config: &Config) -> Result<Built, BuildError> {
 /// When a file that `[server.tls]` names can't be used.
 pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, BuildError> {
     let files = config.server.tls.as_ref();
-    files.map(tls::load).transpose().map_err(|error| BuildError {
-        section: error.key,
-        source: error.into(),
-    })
+    files
+        .map(tls::load)
+        .transpose()
+        .map_err(|error| BuildError {
+            section: error.key,
+            source: error.into(),
+        })
 }
 
 /// The limits of the server that the configuration describes.
@@ -82,8 +88,17 @@ pub fn settings(config: &Config) -> Settings {
         max_concurrent_requests: config.max_concurrent_requests,
         query_timeout: config.server.query_timeout.duration(),
         grace_period: config.server.query_timeout_grace_period.duration(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         ..Settings::default()
     }
+}
+
+fn identities(config: &Config) -> Result<Option<Arc<dyn Authenticator>>, BuildError> {
+    let identities = Identities::new(&config.identity).map_err(|error| BuildError {
+        section: "identity",
+        source: error.into(),
+    })?;
+    Ok(identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>))
 }
 
 async fn store(config: &Config) -> Result<Store, BuildError> {

@@ -60,6 +60,14 @@ impl Access {
         }
     }
 
+    /// Whether every entry allows everything to everybody.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let is_open = |policy: &AccessPolicy| policy.default_allow && policy.rules.is_empty();
+        let mut entries = self.namespaces.all();
+        entries.all(|namespace| is_open(&namespace.access_policy))
+    }
+
     /// The entry that the repository belongs to, if any.
     pub(super) fn namespace(&self, repository: &RepositoryName) -> Option<&Namespace> {
         self.namespaces.find(repository)

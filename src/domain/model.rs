@@ -3,6 +3,7 @@
 mod action;
 mod caller;
 mod content;
+mod credentials;
 mod descriptor;
 mod digest;
 mod hasher;
@@ -19,6 +20,7 @@ mod upload;
 pub use action::{AccessRequest, Action};
 pub use caller::{Caller, ClientCertificate, Identity};
 pub use content::{Body, ByteStream};
+pub use credentials::{ClientKey, Credentials};
 pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, InvalidDigest};
 pub use hasher::Hasher;

@@ -66,6 +66,11 @@ impl Namespaces {
         }
     }
 
+    /// Every entry.
+    pub fn all(&self) -> impl Iterator<Item = &Namespace> {
+        self.by_prefix.values().chain(&self.everything)
+    }
+
     /// The entry for every name, which also judges what belongs to none.
     #[must_use]
     pub fn everything(&self) -> Option<&Namespace> {

@@ -10,7 +10,7 @@ use crate::domain::namespaces::Namespaces;
 use crate::domain::referrers::Referrers;
 use crate::domain::tags::Tags;
 use crate::domain::uploads::Uploads;
-use crate::ports::{Clock, LockManager, StoragePorts};
+use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
 
 /// Every use case over one set of ports.
 ///
@@ -24,6 +24,7 @@ pub struct Registry {
     tags: Tags,
     referrers: Referrers,
     catalog: Catalog,
+    authenticator: Option<Arc<dyn Authenticator>>,
 }
 
 impl Registry {
@@ -44,7 +45,23 @@ impl Registry {
             tags: Tags::new(storage),
             referrers: Referrers::new(storage),
             catalog: Catalog::new(storage),
+            authenticator: None,
         }
+    }
+
+    /// The same, but for identities. Without any, every caller is anonymous.
+    #[must_use]
+    pub fn with_identities(self, authenticator: Option<Arc<dyn Authenticator>>) -> Self {
+        Self {
+            authenticator,
+            ..self
+        }
+    }
+
+    /// Who knows the identities; `None` where there are none.
+    #[must_use]
+    pub fn authenticator(&self) -> Option<&dyn Authenticator> {
+        self.authenticator.as_deref()
     }
 
     /// Who may do what.

@@ -12,6 +12,7 @@ use tokio_rustls::server::TlsStream;
 use super::connection::Connection;
 use super::error::PLAINTEXT_REFUSED;
 use super::socket::Socket;
+use super::tls;
 
 /// Shakes hands. Who can't is told why: in the clear if it spoke in the clear, else by an alert.
 ///
@@ -31,7 +32,12 @@ pub async fn shake(
         return Err(refuse(socket, connection, PLAINTEXT_REFUSED, error).await);
     }
     match TlsAcceptor::from(tls).accept(socket).into_fallible().await {
-        Ok(stream) => Ok(stream),
+        Ok(stream) => {
+            if let Some([leaf, ..]) = stream.get_ref().1.peer_certificates() {
+                connection.identify(tls::names(leaf));
+            }
+            Ok(stream)
+        }
         Err((error, socket)) => Err(refuse(socket, connection, b"", error).await),
     }
 }

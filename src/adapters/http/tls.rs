@@ -15,8 +15,10 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 use thiserror::Error;
 use tokio::sync::watch;
+use x509_parser::x509::AttributeTypeAndValue;
 
 use super::config::TlsConfig;
+use crate::domain::model::ClientCertificate;
 
 /// What new connections are served by. To replace it replaces everything at once, the tickets of earlier sessions too:
 /// none brings back a client certificate that the new authorities don't know.
@@ -82,13 +84,11 @@ fn identity(config: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKe
         tracing::warn!(%file, "server.tls.server_certificate_bundle: the certificate has expired, or is not valid yet");
     }
 
-    let failed = of(
-        "server.tls.server_private_key",
-        &config.server_private_key,
-    );
+    let failed = of("server.tls.server_private_key", &config.server_private_key);
     let pem = read(&config.server_private_key).map_err(|error| failed(error.into()))?;
-    let key = PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| failed("holds no private key in PEM that can be used without a password".into()))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+        failed("holds no private key in PEM that can be used without a password".into())
+    })?;
     let key = provider.key_provider.load_private_key(key);
     let key = key.map_err(|error| failed(error.into()))?;
 
@@ -97,7 +97,9 @@ fn identity(config: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKe
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
         Err(rustls::Error::InconsistentKeys(_)) => {
             let certificate = config.server_certificate_bundle.display();
-            Err(failed(format!("is not the key of the first certificate in {certificate}").into()))
+            Err(failed(
+                format!("is not the key of the first certificate in {certificate}").into(),
+            ))
         }
         Err(error) => Err(of_certificate(config)(error.into())),
     }
@@ -122,11 +124,8 @@ fn verifier(
 }
 
 /// The certificates of a file, of which there is one at least.
-fn certificates(
-    file: &Path,
-) -> Result<Vec<CertificateDer<'static>>, Box<dyn Error + Send + Sync>> {
-    let chain: Vec<_> =
-        CertificateDer::pem_slice_iter(&read(file)?).collect::<Result<_, _>>()?;
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Box<dyn Error + Send + Sync>> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?).collect::<Result<_, _>>()?;
     if chain.is_empty() {
         return Err("holds no certificate in PEM".into());
     }
@@ -140,6 +139,30 @@ fn certificates(
 fn is_valid_today(certificate: &CertificateDer<'static>) -> Option<bool> {
     let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
     Some(certificate.validity().is_valid())
+}
+
+/// The names in a client's certificate. Of one that can't be read, or names in no text, there are none.
+pub fn names(certificate: &CertificateDer<'_>) -> ClientCertificate {
+    match x509_parser::parse_x509_certificate(certificate) {
+        Ok((_, certificate)) => {
+            let subject = certificate.subject();
+            ClientCertificate {
+                common_names: texts(subject.iter_common_name()),
+                organizations: texts(subject.iter_organization()),
+            }
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a client's certificate can't be read");
+            ClientCertificate::default()
+        }
+    }
+}
+
+fn texts<'a>(names: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Vec<String> {
+    names
+        .filter_map(|name| name.as_str().ok())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn read(file: &Path) -> io::Result<Vec<u8>> {

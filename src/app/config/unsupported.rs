@@ -30,7 +30,6 @@ use When::{Filled, On, Present};
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
     Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
-    Row { key: "server.trusted_proxies",                 when: Filled,  instead: "leave it out" },
     Row { key: "lock_store.redis",                       when: Present, instead: "leave it out; one machine works on a storage.fs, one server on a storage.s3" },
     Row { key: "cache_store.redis",                      when: Present, instead: "leave it out" },
     Row { key: "storage.s3.redirect",                    when: On,      instead: "leave it out; blobs come through the registry" },
@@ -41,7 +40,6 @@ const ROWS: &[Row] = &[
     Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
     Row { key: "token.lifetime",                         when: Present, instead: "leave it out" },
     Row { key: "token.key",                              when: Present, instead: "leave it out" },
-    Row { key: "identity.*",                             when: Present, instead: "leave it out; every caller is anonymous" },
     Row { key: "repository.*.upstream",                  when: Filled,  instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.mirrors",                   when: Filled,  instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.revalidate_interval",       when: Present, instead: "leave it out; nothing is pulled through" },

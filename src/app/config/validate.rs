@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::Config;
 use super::findings::Findings;
 use super::key_path::KeyPath;
+use crate::adapters::identities::PasswordHash;
 use crate::adapters::identities::config::IdentityConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
 use crate::adapters::upstream::config::UpstreamConfig;
@@ -84,10 +85,10 @@ fn check_identities(identities: &BTreeMap<String, IdentityConfig>, findings: &mu
                 format!("the user name of identity {other:?} already"),
             );
         }
-        if !identity.password.expose().starts_with("$argon2") {
+        if let Err(error) = PasswordHash::parse(&identity.password) {
             findings.refuse(
                 key.key("password"),
-                "expected an argon2 hash, which begins with `$argon2` (what it is now may be a secret, and is not shown)",
+                format!("{error} (what it is now may be a secret, and is not shown)"),
             );
         }
     }

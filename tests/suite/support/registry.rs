@@ -110,7 +110,13 @@ impl TestRegistry {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let (registry, receiver) = watch::channel(setup.registry());
-        let server = tokio::spawn(serve(listener, setup.tls, receiver, setup.settings, shutdown.clone()));
+        let server = tokio::spawn(serve(
+            listener,
+            setup.tls,
+            receiver,
+            setup.settings,
+            shutdown.clone(),
+        ));
         Self {
             address,
             shutdown,
