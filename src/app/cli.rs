@@ -23,11 +23,18 @@ pub struct Cli {
 #[derive(Debug, PartialEq, Eq, FromArgs)]
 #[argh(subcommand)]
 pub enum Command {
+    /// `hash-password`
+    HashPassword(HashPassword),
     /// `scrub`
     Scrub(Scrub),
     /// `server`
     Server(Server),
 }
+
+/// Hash a password, for an identity of the configuration
+#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[argh(subcommand, name = "hash-password")]
+pub struct HashPassword {}
 
 /// Check the storage backend for inconsistencies
 #[derive(Debug, PartialEq, Eq, FromArgs)]

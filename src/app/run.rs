@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::cli::{Cli, Command, Stop};
 use super::commands::{self, CommandError};
-use super::config::{self, Config, Source};
+use super::config::{self, Config, ConfigError, Source};
 use super::logging;
 use super::shutdown::Signals;
 
@@ -43,27 +43,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     logging::start(environment("RUST_LOG").as_deref());
 
-    let source = Source::choose(cli.config.as_deref(), Path::new(""));
-    let config = match config::load(&source, &environment) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!("{}:{warning}", loaded.file);
-            }
-            loaded.config
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(BAD_CONFIGURATION);
-        }
+    let named = cli.config.as_deref();
+    let done = match &cli.command {
+        Command::HashPassword(_) => commands::hash_password::hash_password(),
+        Command::Scrub(_) => execute(named, async |config, _| commands::scrub::scrub(config)),
+        Command::Server(_) => execute(named, async |config, signals| {
+            commands::server::server(config, signals.stop.clone()).await
+        }),
     };
-    if source == Source::Embedded {
-        tracing::warn!(
-            "there is no config.toml and none was named (-c): using ./registry-data, on this machine only, everything allowed"
-        );
-    }
-
-    match execute(&cli.command, &config) {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
+        Err(CommandError::Configuration(error)) => {
+            eprintln!("{error}");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
         Err(error) => {
             tracing::error!("{}", with_causes(&error));
             ExitCode::from(FAILED)
@@ -71,23 +64,36 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn execute(command: &Command, config: &Config) -> Result<(), CommandError> {
+/// Runs a command on the configuration, until it is done or stopped by force.
+fn execute<C>(named: Option<&Path>, command: C) -> Result<(), CommandError>
+where
+    C: AsyncFnOnce(&Config, &Signals) -> Result<(), CommandError>,
+{
+    let config = configuration(named)?;
     let runtime = runtime().map_err(CommandError::Runtime)?;
     let result = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
-        let command = async {
-            match command {
-                Command::Scrub(_) => commands::scrub::scrub(config),
-                Command::Server(_) => commands::server::server(config, signals.stop.clone()).await,
-            }
-        };
         tokio::select! {
-            result = command => result,
+            result = command(&config, &signals) => result,
             () = signals.at_once.cancelled() => Err(CommandError::Interrupted),
         }
     });
     runtime.shutdown_timeout(LAST_CALLS);
     result
+}
+
+fn configuration(named: Option<&Path>) -> Result<Config, ConfigError> {
+    let source = Source::choose(named, Path::new(""));
+    let loaded = config::load(&source, &environment)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{}:{warning}", loaded.file);
+    }
+    if source == Source::Embedded {
+        tracing::warn!(
+            "there is no config.toml and none was named (-c): using ./registry-data, on this machine only, everything allowed"
+        );
+    }
+    Ok(loaded.config)
 }
 
 /// One worker per core, which is tokio's default.

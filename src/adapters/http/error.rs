@@ -222,7 +222,7 @@ impl HttpError {
 
 /// Whole seconds, so that whoever waits for them has waited long enough.
 fn seconds(time: Duration) -> u64 {
-    time.as_secs().saturating_add(1)
+    u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
 fn error_body(code: &str, message: &str, detail: &Value) -> Value {

@@ -41,7 +41,8 @@ impl Failures {
         let now = Instant::now();
         match self.windows().get(&self.key(credentials)) {
             Some(window) if window.failures >= ALLOWED && window.is_open(now) => {
-                let retry_after = WINDOW.saturating_sub(now - window.since);
+                let retry_after =
+                    WINDOW.saturating_sub(now.saturating_duration_since(window.since));
                 Err(AuthenticationError::TooManyFailures { retry_after })
             }
             Some(_) | None => Ok(()),
@@ -52,25 +53,12 @@ impl Failures {
     pub fn count(&self, credentials: &Credentials) {
         let (key, now) = (self.key(credentials), Instant::now());
         let mut windows = self.windows();
-        if windows.len() >= MOST && !windows.contains_key(&key) {
-            windows.retain(|_, window| window.is_open(now));
+        if !windows.contains_key(&key) {
+            make_room(&mut windows, now);
         }
-        if windows.len() >= MOST {
-            let oldest = windows.iter().min_by_key(|(_, window)| window.since);
-            if let Some(oldest) = oldest.map(|(key, _)| *key) {
-                windows.remove(&oldest);
-            }
-        }
-        let new = Window {
-            since: now,
-            failures: 0,
-        };
-        let window = windows.entry(key).or_insert(new);
+        let window = windows.entry(key).or_insert(Window::new(now));
         if !window.is_open(now) {
-            *window = Window {
-                since: now,
-                failures: 0,
-            };
+            *window = Window::new(now);
         }
         window.failures += 1;
     }
@@ -85,7 +73,24 @@ impl Failures {
     }
 }
 
+/// Forgets what is over; and where that is nothing, what began first.
+fn make_room(windows: &mut HashMap<u64, Window>, now: Instant) {
+    if windows.len() >= MOST {
+        windows.retain(|_, window| window.is_open(now));
+    }
+    if windows.len() >= MOST {
+        let oldest = windows.iter().min_by_key(|(_, window)| window.since);
+        if let Some(oldest) = oldest.map(|(key, _)| *key) {
+            windows.remove(&oldest);
+        }
+    }
+}
+
 impl Window {
+    fn new(since: Instant) -> Self {
+        Self { since, failures: 0 }
+    }
+
     fn is_open(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) < WINDOW
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::support::{Image, Setup, TestRegistry, digest_of};
 
 /// Requests to every endpoint of a repository.
-fn everything(repository: &str) -> Vec<(&'static str, String)> {
+pub fn everything(repository: &str) -> Vec<(&'static str, String)> {
     let digest = digest_of(b"x");
     let id = "01234567-89ab-cdef-0123-456789abcdef";
     let paths = [

@@ -7,12 +7,13 @@ use std::time::Duration;
 use simple_registry::adapters::clock::SystemClock;
 use simple_registry::adapters::http::tls::Tls;
 use simple_registry::adapters::http::{Settings, serve};
+use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
 use simple_registry::domain::access::AccessPolicy;
 use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
-use simple_registry::ports::{Clock, LockManager, StoragePorts};
+use simple_registry::ports::{Authenticator, Clock, LockManager, StoragePorts};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -26,6 +27,7 @@ use super::content::digest_of;
 pub struct Setup {
     pub storage: StoragePorts,
     pub tls: Option<Tls>,
+    pub identities: Option<Identities>,
     pub settings: Settings,
     pub namespaces: Vec<(&'static str, Namespace)>,
 }
@@ -36,6 +38,7 @@ impl Default for Setup {
         Self {
             storage: storage::open_memory().unwrap(),
             tls: None,
+            identities: None,
             settings: Settings::default(),
             namespaces: vec![("*", Self::open())],
         }
@@ -86,7 +89,10 @@ impl Setup {
             .iter()
             .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
         let namespaces = Namespaces::new(namespaces);
-        Arc::new(Registry::new(&self.storage, &locks, &clock, namespaces))
+        let registry = Registry::new(&self.storage, &locks, &clock, namespaces);
+        let identities = self.identities.clone();
+        let authenticator = identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>);
+        Arc::new(registry.with_identities(authenticator))
     }
 }
 

@@ -141,8 +141,8 @@ fn a_redis_url_is_checked_and_not_shown() {
 fn identities_have_names_of_their_own_and_hashed_passwords() {
     let refusals = refusals(
         "identity.a = { username = 'same', password = 'hunter2' }\n\
-         identity.b = { username = 'same', password = '$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA' }\n\
-         identity.c = { username = 'with:colon', password = '$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA' }",
+         identity.b = { username = 'same', password = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGE' }\n\
+         identity.c = { username = 'with:colon', password = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGE' }",
     );
 
     assert_eq!(refusals.len(), 3, "{refusals:?}");
