@@ -6,7 +6,7 @@ mod content;
 mod flaky;
 mod registry;
 
-pub use certificates::{Authority, Pair, TlsClient};
+pub use certificates::{Authority, TlsClient};
 pub use client::{Answer, Call};
 pub use content::{Image, digest_of, manifest, random};
 pub use flaky::{Fault, Flaky};

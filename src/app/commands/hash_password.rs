@@ -55,8 +55,6 @@ fn typed() -> Result<String, PasswordError> {
 
 /// A line that is typed without being shown.
 fn unseen(prompt: &str) -> io::Result<String> {
-    // The standard output may be a file.
-    write!(io::stderr(), "{prompt}")?;
     let terminal = io::stdin();
     let as_it_was = tcgetattr(&terminal)?;
     let mut silent = as_it_was.clone();
@@ -64,7 +62,8 @@ fn unseen(prompt: &str) -> io::Result<String> {
     // The end of the line is shown all the same.
     silent.local_flags.insert(LocalFlags::ECHONL);
     tcsetattr(&terminal, SetArg::TCSADRAIN, &silent)?;
-    let typed = line();
+    // Not before nothing is shown any more; and the standard output may be a file.
+    let typed = write!(io::stderr(), "{prompt}").and_then(|()| line());
     tcsetattr(&terminal, SetArg::TCSADRAIN, &as_it_was)?;
     typed
 }

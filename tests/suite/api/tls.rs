@@ -217,8 +217,9 @@ async fn versions_before_1_2_are_refused() {
     for minor in [1, 2] {
         let mut hello = vec![3, minor];
         hello.extend([7; 32]);
-        // No session; one cipher suite, no compression, no extensions.
+        // No session, one cipher suite, no compression, one kind of signatures.
         hello.extend([0, 0, 2, 0xc0, 0x13, 1, 0]);
+        hello.extend([0, 8, 0, 13, 0, 4, 0, 2, 4, 3]);
         let length = u8::try_from(hello.len()).unwrap();
         let mut stream = registry.raw("").await;
         stream
