@@ -60,6 +60,7 @@ impl PasswordHash {
     }
 
     /// Whether this is the hash of `password`. Takes a core for tens of milliseconds.
+    #[must_use]
     pub fn verify(&self, password: &[u8]) -> bool {
         Argon2::default()
             .verify_password(password, &self.hash)
@@ -67,6 +68,7 @@ impl PasswordHash {
     }
 
     /// The work of a verification, to compare with others.
+    #[must_use]
     pub fn cost(&self) -> u64 {
         self.cost
     }

@@ -78,7 +78,7 @@ async fn a_verified_password_is_not_hashed_again_for_a_while() {
     let identities = identities();
     for _ in 0..10 {
         assert!(login(&identities, "alice", "secret").await.is_some());
-        tokio::time::advance(REMEMBERED - Duration::from_secs(1)).await;
+        tokio::time::advance(Duration::from_secs(299)).await;
     }
     assert_eq!(identities.hashed(), 1);
 

@@ -249,7 +249,7 @@ async fn an_early_refusal_over_tls_is_no_reset() {
     let head = "POST /v2/a/blobs/uploads/ HTTP/1.1\r\nHost: r\r\nContent-Length: 8000000\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     for _ in 0..8 {
-        stream.write_all(&[0; 1_000_000]).await.unwrap();
+        stream.write_all(&vec![0; 1_000_000]).await.unwrap();
     }
 
     let answer = Answer::read(&mut stream, false).await;
