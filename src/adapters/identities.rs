@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ring::hmac;
-use ring::rand::SystemRandom;
+use siphasher::sip128::SipHasher24;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use self::config::IdentityConfig;
 use self::failures::Failures;
@@ -36,8 +36,9 @@ struct Shared {
     by_username: HashMap<String, Known>,
     /// What is hashed against for a user name that nobody has.
     decoy: PasswordHash,
-    /// Under which passwords are remembered. Nobody else has it, and it ends with the process.
-    key: hmac::Key,
+    /// Makes the tags by which passwords are remembered. Nobody else has its key, which ends with the process: so
+    /// nobody can make a password for a tag, or learn anything from how long two tags are compared.
+    tags: SipHasher24,
     failures: Failures,
     pool: Arc<Semaphore>,
     hashed: AtomicU64,
@@ -51,24 +52,16 @@ struct Known {
 }
 
 struct Remembered {
-    tag: hmac::Tag,
+    tag: u128,
     used: Instant,
 }
 
-/// Identities that can't be used.
+/// An identity that can't be used.
 #[derive(Debug, Error)]
-pub enum IdentitiesError {
-    /// A password's hash is none.
-    #[error("identity.{id}.password")]
-    Hash {
-        /// Whose.
-        id: String,
-        /// What is wrong with it.
-        source: BadHash,
-    },
-    /// The operating system has no random numbers.
-    #[error("the operating system has no random numbers")]
-    Random,
+#[error("identity.{id}.password")]
+pub struct IdentityError {
+    id: String,
+    source: BadHash,
 }
 
 impl Identities {
@@ -78,11 +71,11 @@ impl Identities {
     /// When one of them can't be used.
     pub fn new(
         identities: &BTreeMap<String, IdentityConfig>,
-    ) -> Result<Option<Self>, IdentitiesError> {
+    ) -> Result<Option<Self>, IdentityError> {
         let mut by_username = HashMap::new();
         for (id, config) in identities {
             let password = PasswordHash::parse(&config.password);
-            let password = password.map_err(|source| IdentitiesError::Hash {
+            let password = password.map_err(|source| IdentityError {
                 id: id.clone(),
                 source,
             })?;
@@ -101,12 +94,11 @@ impl Identities {
         let Some(decoy) = hashes.max_by_key(|hash| hash.cost()).cloned() else {
             return Ok(None);
         };
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
-            .map_err(|_| IdentitiesError::Random)?;
+        let (one, other) = Uuid::new_v4().as_u64_pair();
         Ok(Some(Self(Arc::new(Shared {
             by_username,
             decoy,
-            key,
+            tags: SipHasher24::new_with_keys(one, other),
             failures: Failures::default(),
             pool: Arc::new(Semaphore::new(AT_A_TIME)),
             hashed: AtomicU64::new(0),
@@ -164,8 +156,9 @@ impl Shared {
             *place = None;
             return None;
         }
-        let password = bytes(&credentials.password);
-        hmac::verify(&self.key, password, remembered.tag.as_ref()).ok()?;
+        if remembered.tag != self.tag(&credentials.password) {
+            return None;
+        }
         remembered.used = now;
         Some(known.identity.clone())
     }
@@ -175,16 +168,20 @@ impl Shared {
         let known = self.by_username.get(&credentials.username);
         let hash = known.map_or(&self.decoy, |known| &known.password);
         self.hashed.fetch_add(1, Ordering::Relaxed);
-        let matches = hash.verify(bytes(&credentials.password));
+        let matches = hash.verify(credentials.password.expose().as_bytes());
         let Some(known) = known.filter(|_| matches) else {
             self.failures.count(credentials);
             return None;
         };
         *known.place() = Some(Remembered {
-            tag: hmac::sign(&self.key, bytes(&credentials.password)),
+            tag: self.tag(&credentials.password),
             used: Instant::now(),
         });
         Some(known.identity.clone())
+    }
+
+    fn tag(&self, password: &Secret) -> u128 {
+        self.tags.hash(password.expose().as_bytes()).as_u128()
     }
 }
 
@@ -194,10 +191,6 @@ impl Known {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn bytes(password: &Secret) -> &[u8] {
-    password.expose().as_bytes()
 }
 
 #[cfg(test)]

@@ -62,25 +62,26 @@ pub async fn identify(
     }
 }
 
-/// Asks who shows nothing, at the root of the API: Docker shows its credentials
-/// nowhere unless it was asked for them there. A registry that is open to
-/// everybody asks nobody.
-pub fn greet(route: &Route, registry: &Registry, caller: &Caller) -> Result<(), HttpError> {
-    let is_asked = matches!(route, Route::Version)
-        && caller.identity.is_none()
-        && registry.authenticator().is_some()
-        && !registry.access().is_open();
-    if is_asked {
+/// Whether the caller has not said who it is, and could. (A certificate alone
+/// says nothing of identities.)
+pub fn may_log_in(registry: &Registry, caller: &Caller) -> bool {
+    caller.identity.is_none() && registry.authenticator().is_some()
+}
+
+/// Asks who may log in to do so, at the root of the API: Docker shows its
+/// credentials nowhere unless it was asked for them there. A registry that is
+/// open to everybody asks nobody.
+pub fn greet(route: &Route, registry: &Registry, may_log_in: bool) -> Result<(), HttpError> {
+    if may_log_in && matches!(route, Route::Version) && !registry.access().is_open() {
         Err(unauthorized("log in to go on"))
     } else {
         Ok(())
     }
 }
 
-/// Asks who was denied something and has not said who it is: as somebody, it
-/// may be allowed to. (A certificate alone says nothing of identities.)
-pub fn ask_whom_it_denies(error: HttpError, registry: &Registry, caller: &Caller) -> HttpError {
-    if error.is_denial() && caller.identity.is_none() && registry.authenticator().is_some() {
+/// Asks who was denied something and may log in: as somebody, it may be allowed to.
+pub fn ask_whom_it_denies(error: HttpError, may_log_in: bool) -> HttpError {
+    if may_log_in && error.is_denial() {
         unauthorized("access is denied by policy to who is not logged in")
     } else {
         error

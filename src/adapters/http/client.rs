@@ -17,6 +17,9 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(peer) {
+        return peer;
+    }
     let name = match (
         headers.contains_key(FORWARDED),
         headers.contains_key(X_FORWARDED_FOR),
@@ -25,9 +28,6 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr
         (false, true) => X_FORWARDED_FOR,
         (true, true) | (false, false) => return peer,
     };
-    if !is_trusted(peer) {
-        return peer;
-    }
     let values: Vec<&str> = headers
         .get_all(&name)
         .iter()

@@ -43,10 +43,11 @@ fn parse(value: &[u8]) -> Option<Basic> {
     }
     let decoded = BASE64.decode(rest.trim_ascii()).ok()?;
     let mut username = String::from_utf8(decoded).ok()?;
-    let password = username.split_off(username.find(':')?);
+    let password = username.split_off(username.find(':')? + 1);
+    username.pop();
     Some(Basic {
         username,
-        password: Secret::new(password[1..].to_owned()),
+        password: Secret::new(password),
     })
 }
 

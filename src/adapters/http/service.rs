@@ -184,12 +184,11 @@ async fn answer(
     connection: &Connection,
     trusted_proxies: &[Network],
 ) -> Result<Response<ResponseBody>, HttpError> {
-    let caller = callers::identify(&exchange, connection, trusted_proxies).await?;
-    let registry = Arc::clone(&exchange.registry);
-    callers::greet(&route, &registry, &caller)?;
-    exchange.caller = caller.clone();
+    exchange.caller = callers::identify(&exchange, connection, trusted_proxies).await?;
+    let may_log_in = callers::may_log_in(&exchange.registry, &exchange.caller);
+    callers::greet(&route, &exchange.registry, may_log_in)?;
     let answer = handlers::handle(route, exchange).await;
-    answer.map_err(|error| callers::ask_whom_it_denies(error, &registry, &caller))
+    answer.map_err(|error| callers::ask_whom_it_denies(error, may_log_in))
 }
 
 /// What a panic said.
