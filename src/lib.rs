@@ -71,6 +71,7 @@ pub mod adapters {
     //! Technology: what the ports are made of, and who calls the use cases. One
     //! family per folder; families do not know each other.
 
+    pub mod cel;
     pub mod clock;
     pub mod http;
     pub mod identities {
