@@ -1,5 +1,6 @@
 //! The commands, and why one can fail.
 
+pub mod policy;
 pub mod scrub;
 pub mod server;
 
@@ -16,6 +17,9 @@ pub enum CommandError {
     /// The command has a name, and no more yet.
     #[error("{0} is not part of this version yet; nothing was checked and nothing was changed")]
     NotYet(&'static str),
+    /// The arguments make no sense with this configuration.
+    #[error("{0}")]
+    Usage(String),
     /// The operating system gives no threads, timers or signals.
     #[error("the runtime can't be started")]
     Runtime(#[source] io::Error),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::cli::{Cli, Command, Stop};
+use super::cli::{Cli, Command, Policy, PolicyCommand, Stop};
 use super::commands::{self, CommandError};
 use super::config::{self, Config, Source};
 use super::logging;
@@ -15,6 +15,9 @@ use super::shutdown::Signals;
 
 /// The command failed.
 const FAILED: u8 = 1;
+
+/// `policy test`: the request is denied.
+const DENIED: u8 = 2;
 
 /// The command line or the configuration makes no sense (`EX_USAGE` of sysexits).
 const BAD_CONFIGURATION: u8 = 64;
@@ -63,7 +66,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 
     match execute(&cli.command, &config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
+        Err(CommandError::Usage(message)) => {
+            eprintln!("{message}");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
         Err(error) => {
             tracing::error!("{}", with_causes(&error));
             ExitCode::from(FAILED)
@@ -71,15 +78,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn execute(command: &Command, config: &Config) -> Result<(), CommandError> {
+fn execute(command: &Command, config: &Config) -> Result<ExitCode, CommandError> {
     let runtime = runtime().map_err(CommandError::Runtime)?;
     let result = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         let command = async {
             match command {
+                Command::Policy(policy) => return test_policy(config, policy),
                 Command::Scrub(_) => commands::scrub::scrub(config),
                 Command::Server(_) => commands::server::server(config, signals.stop.clone()).await,
             }
+            .map(|()| ExitCode::SUCCESS)
         };
         tokio::select! {
             result = command => result,
@@ -88,6 +97,17 @@ fn execute(command: &Command, config: &Config) -> Result<(), CommandError> {
     });
     runtime.shutdown_timeout(LAST_CALLS);
     result
+}
+
+fn test_policy(config: &Config, policy: &Policy) -> Result<ExitCode, CommandError> {
+    let PolicyCommand::Test(arguments) = &policy.command;
+    let explanation = commands::policy::test(config, arguments)?;
+    print!("{}", explanation.text);
+    Ok(if explanation.allowed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DENIED)
+    })
 }
 
 /// One worker per core, which is tokio's default.

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::adapters::cel;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::Settings;
 use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
-use crate::app::config::Config;
+use crate::app::config::{AccessPolicyConfig, Config};
 use crate::domain::access::AccessPolicy;
-use crate::domain::namespaces::{Namespace, Namespaces};
+use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
 use crate::ports::{Clock, LockManager, StoragePorts};
 
@@ -53,11 +54,12 @@ pub struct Built {
 /// # Errors
 /// When a part can't be built.
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
+    let namespaces = namespaces(config)?;
     let store = store(config).await?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     Ok(Built {
-        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces(config)),
+        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces),
         owner: store.owner,
     })
 }
@@ -113,18 +115,38 @@ fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildEr
     })
 }
 
-fn namespaces(config: &Config) -> Namespaces {
-    Namespaces::new(config.repository.iter().map(|(prefix, entry)| {
+/// Who may do what, and what else each entry for repositories grants.
+///
+/// # Errors
+/// When a rule can't be compiled; loading has refused such rules.
+pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
+    let entries = config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
-            access_policy: AccessPolicy {
-                default_allow: entry
-                    .access_policy
-                    .as_ref()
-                    .is_some_and(|policy| policy.default_allow),
-                rules: Vec::new(),
-            },
+            access_policy: access_policy(entry.access_policy.as_ref())?,
             missing_references: entry.missing_references,
+            immutable_tags: ImmutableTags {
+                patterns: entry.immutable_tags.clone(),
+                exceptions: entry.mutable_tags.clone(),
+            },
         };
-        (prefix.clone(), namespace)
-    }))
+        Ok((prefix.clone(), namespace))
+    });
+    Ok(Namespaces::new(entries.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn access_policy(section: Option<&AccessPolicyConfig>) -> Result<AccessPolicy, BuildError> {
+    let Some(section) = section else {
+        return Ok(AccessPolicy::default());
+    };
+    let rules = section.rules.iter().map(|rule| cel::access_rule(rule));
+    let rules = rules
+        .collect::<Result<_, _>>()
+        .map_err(|error| BuildError {
+            section: "repository",
+            source: error.into(),
+        })?;
+    Ok(AccessPolicy {
+        default_allow: section.default_allow,
+        rules,
+    })
 }

@@ -23,6 +23,12 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     for (namespace, repository) in &config.repository {
         let key = KeyPath::of(&["repository", namespace]);
         policies::check(&key, repository, findings);
+        if repository.immutable_tags.is_empty() && !repository.mutable_tags.is_empty() {
+            findings.warn(
+                key.key("mutable_tags"),
+                "has no effect without immutable_tags: every tag may move",
+            );
+        }
         for (index, upstream) in repository.upstream.iter().enumerate() {
             check_upstream(&key.key("upstream").index(index), upstream, findings);
         }

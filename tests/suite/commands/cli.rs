@@ -17,6 +17,7 @@ Options:
   --help, help      display usage information
 
 Commands:
+  policy            Explain what the access policies decide
   scrub             Check the storage backend for inconsistencies
   server            Run the registry listeners
 

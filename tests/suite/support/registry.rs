@@ -9,7 +9,7 @@ use simple_registry::adapters::http::{Settings, serve};
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
 use simple_registry::domain::access::AccessPolicy;
-use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
+use simple_registry::domain::namespaces::{Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
 use simple_registry::ports::{Clock, LockManager, StoragePorts};
 use tokio::io::AsyncWriteExt;
@@ -47,7 +47,7 @@ impl Setup {
                 default_allow: true,
                 rules: Vec::new(),
             },
-            missing_references: MissingReferences::default(),
+            ..Namespace::default()
         }
     }
 

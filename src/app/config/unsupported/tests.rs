@@ -37,10 +37,6 @@ fn a_key_without_its_part_is_refused() {
             "observability.tracing",
         ),
         (
-            "repository.\"a/b\".immutable_tags = ['v*']",
-            "repository.\"a/b\".immutable_tags",
-        ),
-        (
             "repository.\"*\".cache_max_size = '1GB'",
             "repository.\"*\".cache_max_size",
         ),
