@@ -4,6 +4,7 @@ mod access;
 mod blobs;
 mod catalog;
 mod errors;
+mod immutable_tags;
 mod limits;
 mod manifests;
 mod referrers;

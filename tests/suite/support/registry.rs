@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use simple_registry::adapters::cel::access_rule;
 use simple_registry::adapters::clock::SystemClock;
 use simple_registry::adapters::http::{Settings, serve};
 use simple_registry::adapters::locks::MemoryLocks;
@@ -46,6 +47,18 @@ impl Setup {
             access_policy: AccessPolicy {
                 default_allow: true,
                 rules: Vec::new(),
+            },
+            ..Namespace::default()
+        }
+    }
+
+    /// A namespace with these rules.
+    pub fn ruled(default_allow: bool, rules: &[&str]) -> Namespace {
+        let rules = rules.iter().map(|rule| access_rule(rule).unwrap());
+        Namespace {
+            access_policy: AccessPolicy {
+                default_allow,
+                rules: rules.collect(),
             },
             ..Namespace::default()
         }
