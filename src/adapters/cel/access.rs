@@ -12,30 +12,15 @@ use crate::ports::{AccessRule, RuleError};
 
 const TAG_EXISTS: &str = "request.tag_exists";
 
+#[rustfmt::skip] // a table
 static VOCABULARY: Vocabulary = Vocabulary {
     variables: &[
-        "identity.id",
-        "identity.username",
-        "identity.certificate.common_names",
-        "identity.certificate.organizations",
-        "request.action",
-        "request.namespace",
-        "request.digest",
-        "request.reference",
-        TAG_EXISTS,
+        "identity.id", "identity.username",
+        "identity.certificate.common_names", "identity.certificate.organizations",
+        "request.action", "request.namespace", "request.digest", "request.reference", TAG_EXISTS,
     ],
     functions: &[
-        "bool",
-        "bytes",
-        "contains",
-        "double",
-        "endsWith",
-        "int",
-        "matches",
-        "size",
-        "startsWith",
-        "string",
-        "uint",
+        "bool", "bytes", "contains", "double", "endsWith", "int", "matches", "size", "startsWith", "string", "uint",
     ],
 };
 

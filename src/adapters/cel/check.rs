@@ -1,15 +1,15 @@
 //! What a rule may be made of: known names, and nothing that takes long.
 
-use cel_interpreter::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue,
-};
+use cel_interpreter::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 
 use super::pattern::Pattern;
 use super::program::Vocabulary;
 use crate::adapters::units::nearest;
 
-/// What stands in a checked rule for its n-th pattern. CEL's own names can't begin so.
-pub(super) const PATTERN: &str = "@pattern";
+/// What stands in a checked rule for a pattern. Nobody can write such a name.
+pub(super) fn name_of_pattern(index: usize) -> String {
+    format!("@pattern{index}")
+}
 
 pub(super) const TOO_DEEP: &str = "nested too deeply; make several rules of it";
 
@@ -57,17 +57,7 @@ impl Check<'_> {
             Expr::Comprehension(loop_) => self.comprehension(loop_)?,
             Expr::Ident(_) | Expr::Select(_) => self.name(&mut part.expr)?,
             Expr::List(list) => self.visit_all(&mut list.elements)?,
-            Expr::Map(map) => {
-                for entry in &mut map.entries {
-                    match &mut entry.expr {
-                        EntryExpr::MapEntry(entry) => {
-                            self.visit(&mut entry.key)?;
-                            self.visit(&mut entry.value)?;
-                        }
-                        EntryExpr::StructField(field) => self.visit(&mut field.value)?,
-                    }
-                }
-            }
+            Expr::Map(_) => return Err("a rule has no use for maps".to_owned()),
             Expr::Struct(value) => return Err(format!("unknown type `{}`", value.type_name)),
         }
         self.depth -= 1;
@@ -132,7 +122,7 @@ impl Check<'_> {
             return Err("the pattern of `matches` must be a text in quotes".to_owned());
         };
         let pattern = Pattern::new(text.inner())?;
-        *argument = Expr::Ident(format!("{PATTERN}{}", self.checked.patterns.len()));
+        *argument = Expr::Ident(name_of_pattern(self.checked.patterns.len()));
         self.checked.patterns.push(pattern);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! `Pattern`: the regular expression of a `matches`, compiled with its rule.
 
 use std::any::Any;
+use std::sync::Arc;
 
 use cel_interpreter::common::types::{CelBool, CelString, Type};
 use cel_interpreter::common::value::{StaticVal, Val};
@@ -13,13 +14,13 @@ static TYPE: Type = Type::new_unspecified_type("pattern");
 
 /// A value that no rule can make or name, only `matches` takes.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(Regex);
+pub(super) struct Pattern(Arc<Regex>);
 
 impl Pattern {
     /// Compiles it, or says why not.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let pattern = RegexBuilder::new(text).size_limit(LARGEST).build();
-        pattern.map(Self).map_err(|error| {
+        pattern.map(|it| Self(Arc::new(it))).map_err(|error| {
             let message = error.to_string();
             let reason = message.lines().last().unwrap_or_default();
             format!("the pattern {text:?} can't be used: {reason}")

@@ -5,7 +5,6 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use cel_interpreter::common::types::{CelBool, CelList, CelString};
-use cel_interpreter::common::value::CowVal;
 use cel_interpreter::context::VariableResolver;
 use cel_interpreter::parser::{Expression, ParseErrors};
 use cel_interpreter::{Context, Env, Value};
@@ -97,12 +96,11 @@ impl Program {
 
     /// The rule's answer where the variables have these values.
     pub(super) fn evaluate(&self, variables: &dyn VariableResolver) -> Result<bool, RuleError> {
-        let names = Names {
-            patterns: &self.patterns,
-            variables,
-        };
         let mut context = Context::with_env(Arc::clone(&self.env));
-        context.set_variable_resolver(&names);
+        context.set_variable_resolver(variables);
+        for (index, pattern) in self.patterns.iter().enumerate() {
+            context.add_variable_as_val(check::name_of_pattern(index), Box::new(pattern.clone()));
+        }
         let resolve = || Value::resolve(&self.expression, &context);
         match catch_unwind(AssertUnwindSafe(resolve)) {
             Ok(Ok(Value::Bool(answer))) => Ok(answer),
@@ -112,24 +110,6 @@ impl Program {
                 Err(RuleError::Failed(reason.chars().take(EXCERPT).collect()))
             }
             Err(_) => Err(RuleError::Failed("it panicked".to_owned())),
-        }
-    }
-}
-
-/// The variables, and the patterns that the check put in place of texts.
-struct Names<'n> {
-    patterns: &'n [Pattern],
-    variables: &'n dyn VariableResolver,
-}
-
-impl VariableResolver for Names<'_> {
-    fn resolve<'b>(&'b self, name: &str) -> Option<CowVal<'b, 'b>> {
-        match name.strip_prefix(check::PATTERN) {
-            Some(index) => {
-                let pattern = self.patterns.get(index.parse::<usize>().ok()?)?;
-                Some(CowVal::Borrowed(pattern))
-            }
-            None => self.variables.resolve(name),
         }
     }
 }

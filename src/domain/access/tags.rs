@@ -17,6 +17,18 @@ pub(in crate::domain) struct TagChange<'c> {
     pub to: Option<&'c Digest>,
 }
 
+impl<'c> TagChange<'c> {
+    /// The tag is to go.
+    pub fn deletion(caller: &'c Caller, repository: &'c RepositoryName, tag: &'c Tag) -> Self {
+        Self {
+            caller,
+            repository,
+            tag,
+            to: None,
+        }
+    }
+}
+
 impl Access {
     /// Whether the change depends on where the tag stands. Nobody has to look
     /// for the others.

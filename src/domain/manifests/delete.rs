@@ -37,12 +37,7 @@ impl Manifests {
     ) -> Result<(), RegistryError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
         let _lock = self.locks.acquire(&key).await?;
-        let change = TagChange {
-            caller,
-            repository,
-            tag,
-            to: None,
-        };
+        let change = TagChange::deletion(caller, repository, tag);
         let Some(digest) = self.tags.get(repository, tag).await? else {
             self.access.authorise_change(&change, None)?;
             // An empty link, as crashes leave them, is listed all the same.
@@ -91,12 +86,7 @@ impl Manifests {
         let subject = manifest.as_ref().and_then(|m| m.subject.as_ref());
         let tags = self.tags.pointing_at(repository, digest).await?;
         for tag in &tags {
-            let change = TagChange {
-                caller,
-                repository,
-                tag,
-                to: None,
-            };
+            let change = TagChange::deletion(caller, repository, tag);
             self.access.authorise_change(&change, Some(digest))?;
         }
 

@@ -40,21 +40,11 @@ pub enum Action {
 
 impl Action {
     /// Every action.
+    #[rustfmt::skip] // a table
     pub const ALL: [Self; 14] = [
-        Self::GetApiVersion,
-        Self::StartUpload,
-        Self::UpdateUpload,
-        Self::CompleteUpload,
-        Self::GetUpload,
-        Self::CancelUpload,
-        Self::GetBlob,
-        Self::DeleteBlob,
-        Self::PutManifest,
-        Self::GetManifest,
-        Self::DeleteManifest,
-        Self::GetReferrers,
-        Self::ListCatalog,
-        Self::ListTags,
+        Self::GetApiVersion, Self::StartUpload, Self::UpdateUpload, Self::CompleteUpload, Self::GetUpload,
+        Self::CancelUpload, Self::GetBlob, Self::DeleteBlob, Self::PutManifest, Self::GetManifest,
+        Self::DeleteManifest, Self::GetReferrers, Self::ListCatalog, Self::ListTags,
     ];
 
     /// The word that a policy compares `request.action` with.
