@@ -22,7 +22,7 @@ pub struct Explanation {
 /// Judges the request as the server would, by the same code.
 ///
 /// # Errors
-/// When there is no such user, or the repository is missing.
+/// When there is no such user, or the repository is missing, or one too many.
 pub fn test(config: &Config, arguments: &PolicyTest) -> Result<Explanation, CommandError> {
     let caller = caller(config, arguments)?;
     let request = request(arguments)?;
@@ -64,21 +64,29 @@ fn caller(config: &Config, arguments: &PolicyTest) -> Result<Caller, CommandErro
 
 fn request(arguments: &PolicyTest) -> Result<AccessRequest, CommandError> {
     let action = arguments.action;
-    if arguments.repository.is_none() && action != Action::GetApiVersion {
-        let message = format!("{action} is about a repository: name it with --repository");
-        return Err(CommandError::Usage(message));
+    let about = match (action, &arguments.repository) {
+        (Action::GetApiVersion, Some(_)) => Some("no repository: leave out --repository"),
+        (Action::GetApiVersion, None) | (_, Some(_)) => None,
+        (_, None) => Some("a repository: name it with --repository"),
+    };
+    if let Some(about) = about {
+        return Err(CommandError::Usage(format!("{action} is about {about}")));
     }
     let manifest = match &arguments.reference {
         Some(Reference::Digest(digest)) if action != Action::GetReferrers => Some(digest),
         _ => None,
     };
-    Ok(AccessRequest {
+    let mut request = AccessRequest {
         action,
         repository: arguments.repository.clone(),
         digest: arguments.digest.as_ref().or(manifest).cloned(),
         reference: arguments.reference.clone(),
-        tag_exists: Some(arguments.tag_exists),
-    })
+        tag_exists: None,
+    };
+    if request.may_find_a_tag() {
+        request.tag_exists = Some(arguments.tag_exists);
+    }
+    Ok(request)
 }
 
 /// One line for the entry, one for each rule that was asked, and the verdict.

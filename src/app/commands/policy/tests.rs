@@ -77,6 +77,20 @@ fn a_certificate_can_be_tried_out() {
     }
 }
 
+/// As in a request: nothing else has a tag that could be there.
+#[test]
+fn only_what_changes_a_tag_finds_one() {
+    for (arguments, allowed) in [
+        ("--action put-manifest --reference v1", false),
+        ("--action delete-manifest --reference v1", false),
+        ("--action list-tags", true),
+    ] {
+        let arguments = format!("--user alice --repository team --tag-exists {arguments}");
+
+        assert_eq!(explain(&arguments).unwrap().allowed, allowed, "{arguments}");
+    }
+}
+
 #[test]
 fn a_rule_that_fails_is_explained() {
     let explanation = explain("--action list-tags --repository broken").unwrap();
@@ -118,6 +132,10 @@ fn arguments_that_make_no_sense_here_are_explained() {
         (
             "--action list-tags",
             "list-tags is about a repository: name it with --repository",
+        ),
+        (
+            "--action get-api-version --repository team",
+            "get-api-version is about no repository: leave out --repository",
         ),
     ] {
         match explain(arguments) {
