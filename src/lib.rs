@@ -47,6 +47,7 @@ pub mod ports {
     mod repository_index;
     mod storage_ports;
     mod tag_index;
+    mod token_cache;
     mod upload_sessions;
 
     pub use access_rule::*;
@@ -63,6 +64,7 @@ pub mod ports {
     pub use repository_index::*;
     pub use storage_ports::*;
     pub use tag_index::*;
+    pub use token_cache::*;
     pub use upload_sessions::*;
 }
 
@@ -79,10 +81,7 @@ pub mod adapters {
         pub mod config;
     }
     pub mod locks;
-    pub mod redis {
-        //! Outbound: locks and caches between machines.
-        pub mod config;
-    }
+    pub mod redis;
     pub mod storage;
     pub mod telemetry {
         //! Outbound: traces, metrics, health.

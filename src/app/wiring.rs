@@ -5,16 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use thiserror::Error;
 
 use crate::adapters::cel;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::Settings;
-use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
+use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks, QueuedLocks};
+use crate::adapters::redis::config::RedisLockConfig;
+use crate::adapters::redis::{Redis, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
-use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
+use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
 use crate::app::config::{AccessPolicyConfig, Config};
 use crate::domain::access::AccessPolicy;
+use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
 use crate::ports::{Clock, LockManager, StoragePorts};
@@ -56,6 +60,10 @@ pub struct Built {
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
     let namespaces = namespaces(config)?;
     let store = store(config).await?;
+    if let Some(cache) = &config.cache_store.redis {
+        let prefix = cache.key_prefix.as_deref();
+        redis(&cache.url, prefix, "cache_store.redis.url").await?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     Ok(Built {
@@ -79,16 +87,34 @@ async fn store(config: &Config) -> Result<Store, BuildError> {
     let chunk = config.streaming_chunk_size().as_usize();
     match &config.storage {
         StorageConfig::Fs(fs) => open_files(&fs.root_dir, fs.durable, chunk),
-        StorageConfig::S3(s3) => open_bucket(s3, chunk).await,
+        StorageConfig::S3(s3) => open_bucket(s3, chunk, config.lock_store.redis.as_ref()).await,
     }
 }
 
-async fn open_bucket(s3: &S3Config, chunk: usize) -> Result<Store, BuildError> {
+async fn open_bucket(
+    s3: &S3Config,
+    chunk: usize,
+    shared: Option<&RedisLockConfig>,
+) -> Result<Store, BuildError> {
     let failed = |error: BucketError| BuildError {
         section: error.key,
         source: error.into(),
     };
     let bucket = Bucket::open(s3, chunk).await.map_err(failed)?;
+    if let Some(shared) = shared {
+        let prefix = shared.key_prefix.as_deref();
+        let redis = redis(&shared.url, prefix, "lock_store.redis.url").await?;
+        let group = bucket.join(Pace::default(), agree(redis.clone())).await;
+        let group = group.map_err(failed)?;
+        let locks = RedisLocks::new(redis, shared.ttl.duration(), PATIENCE);
+        let locks = QueuedLocks::new(locks, PATIENCE);
+        let locks: Arc<dyn LockManager> = Arc::new(OwnedLocks::new(locks, move || group.stands()));
+        return Ok(Store {
+            ports: bucket.ports(&locks),
+            locks,
+            owner: None,
+        });
+    }
     // The locks are in this process, so no other may write.
     let owner = bucket.claim(Pace::default()).await.map_err(failed)?;
     let locks = OwnedLocks::new(MemoryLocks::new(PATIENCE), owner.proof());
@@ -98,6 +124,35 @@ async fn open_bucket(s3: &S3Config, chunk: usize) -> Result<Store, BuildError> {
         locks,
         owner: Some(owner),
     })
+}
+
+/// How servers that share this Redis find each other's name.
+fn agree(redis: Redis) -> Agree {
+    Arc::new(move |name| {
+        let redis = redis.clone();
+        async move { Ok(redis.agree(name.as_deref()).await?) }.boxed()
+    })
+}
+
+/// A Redis, which need not be up: what can be done without it is done. But
+/// whoever starts the server should know.
+async fn redis(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<Redis, BuildError> {
+    let redis = Redis::new(url, prefix, key).map_err(|error| BuildError {
+        section: key,
+        source: error.into(),
+    })?;
+    match redis.check().await {
+        Ok(None) => {}
+        Ok(Some(warning)) => tracing::warn!("{warning}"),
+        Err(failure) => {
+            let cause = (&failure as &dyn Error).source().map(ToString::to_string);
+            tracing::error!(
+                cause,
+                "{failure}; what needs it is refused until it answers"
+            );
+        }
+    }
+    Ok(redis)
 }
 
 fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildError> {

@@ -32,8 +32,6 @@ const ROWS: &[Row] = &[
     Row { key: "server.tls",                             when: Present, instead: "put a TLS proxy before the registry" },
     Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
     Row { key: "server.trusted_proxies",                 when: Filled,  instead: "leave it out" },
-    Row { key: "lock_store.redis",                       when: Present, instead: "leave it out; one machine works on a storage.fs, one server on a storage.s3" },
-    Row { key: "cache_store.redis",                      when: Present, instead: "leave it out" },
     Row { key: "storage.s3.redirect",                    when: On,      instead: "leave it out; blobs come through the registry" },
     Row { key: "collector.enabled",                      when: On,      instead: "leave it out; nothing is collected" },
     Row { key: "collector.interval",                     when: Present, instead: "leave it out; nothing is collected" },

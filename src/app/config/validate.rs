@@ -10,6 +10,7 @@ use super::Config;
 use super::findings::Findings;
 use super::key_path::KeyPath;
 use crate::adapters::identities::config::IdentityConfig;
+use crate::adapters::storage::config::StorageConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
 use crate::adapters::upstream::config::UpstreamConfig;
 use crate::domain::model::Secret;
@@ -18,6 +19,7 @@ use crate::domain::model::Secret;
 pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     ranges::check(config, findings);
     check_redis(config, findings);
+    check_locks(config, findings);
     check_observability(&config.observability, findings);
     check_identities(&config.identity, findings);
     for (namespace, repository) in &config.repository {
@@ -54,6 +56,16 @@ fn check_redis(config: &Config, findings: &mut Findings<'_>) {
                 r#"expected a URL such as "redis://localhost:6379" (what it is now may be a secret, and is not shown)"#,
             );
         }
+    }
+}
+
+/// One machine locks by its kernel, which knows who is dead.
+fn check_locks(config: &Config, findings: &mut Findings<'_>) {
+    if matches!(config.storage, StorageConfig::Fs(_)) && config.lock_store.redis.is_some() {
+        findings.warn(
+            KeyPath::of(&["lock_store", "redis"]),
+            "not used with storage.fs, which is for one machine: its locks are in files below root_dir",
+        );
     }
 }
 

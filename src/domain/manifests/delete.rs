@@ -36,7 +36,17 @@ impl Manifests {
         caller: &Caller,
     ) -> Result<(), RegistryError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
-        let _lock = self.locks.acquire(&key).await?;
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(self.delete_locked_tag(repository, tag, caller))
+            .await
+    }
+
+    async fn delete_locked_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        caller: &Caller,
+    ) -> Result<(), RegistryError> {
         let change = TagChange::deletion(caller, repository, tag);
         let Some(digest) = self.tags.get(repository, tag).await? else {
             self.access.authorise_change(&change, None)?;
@@ -75,9 +85,19 @@ impl Manifests {
         digest: &Digest,
         caller: &Caller,
     ) -> Result<(), RegistryError> {
-        let unknown = || RegistryError::ManifestUnknown(digest.to_string());
         let key = LockKey::Revision(repository.clone(), digest.clone());
-        let _lock = self.locks.acquire(&key).await?;
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(self.delete_locked_manifest(repository, digest, caller))
+            .await
+    }
+
+    async fn delete_locked_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        caller: &Caller,
+    ) -> Result<(), RegistryError> {
+        let unknown = || RegistryError::ManifestUnknown(digest.to_string());
         let stored = self.manifests.get(repository, digest).await?;
         let stored = stored.ok_or_else(unknown)?;
         // One that another registry took and nobody understands can go too;
@@ -120,11 +140,14 @@ impl Manifests {
         digest: &Digest,
     ) -> Result<(), RegistryError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
-        let _lock = self.locks.acquire(&key).await?;
-        if self.tags.get(repository, tag).await?.as_ref() == Some(digest) {
-            self.tags.remove(repository, tag).await?;
-        }
-        Ok(())
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            if self.tags.get(repository, tag).await?.as_ref() == Some(digest) {
+                self.tags.remove(repository, tag).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

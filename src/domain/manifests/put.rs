@@ -106,35 +106,47 @@ impl Manifests {
         let if_match = push.if_match.as_ref();
         let condition = |tag| if_match.filter(|_| is_tag(reference, tag));
 
-        let _lock = self
-            .locks
-            .acquire(&LockKey::Revision(repository.clone(), digest.clone()))
-            .await?;
-        self.precondition(repository, reference, if_match).await?;
-        // Refused early, what would be refused late.
-        for tag in &tags {
-            self.may_point(&change(tag), condition(tag)).await?;
-        }
-        self.manifests.put_pending(repository, &new).await?;
-        self.look_at_itself(repository, &new).await?;
-        self.look_at_needs(repository, &manifest).await?;
-        self.manifests.settle(repository, &new).await?;
-        if let Some(subject) = &manifest.subject {
-            let referrer = referrer(&manifest, &new);
-            self.referrers
-                .add(repository, &subject.digest, &referrer)
-                .await?;
-        }
-        self.durability.persist().await?;
-        for tag in &tags {
-            self.point(&change(tag), &digest, condition(tag)).await?;
-        }
+        let key = LockKey::Revision(repository.clone(), digest.clone());
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            self.precondition(repository, reference, if_match).await?;
+            // Refused early, what would be refused late.
+            for tag in &tags {
+                self.may_point(&change(tag), condition(tag)).await?;
+            }
+            self.store(repository, &manifest, &new).await?;
+            for tag in &tags {
+                self.point(&change(tag), &digest, condition(tag)).await?;
+            }
+            Ok::<_, RegistryError>(())
+        })
+        .await?;
 
         Ok(PushedManifest {
             digest,
             subject: manifest.subject.map(|subject| subject.digest),
             tags,
         })
+    }
+
+    /// Claims, looks, settles; durable when it returns.
+    async fn store(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+        new: &NewManifest,
+    ) -> Result<(), RegistryError> {
+        self.manifests.put_pending(repository, new).await?;
+        self.look_at_itself(repository, new).await?;
+        self.look_at_needs(repository, manifest).await?;
+        self.manifests.settle(repository, new).await?;
+        if let Some(subject) = &manifest.subject {
+            let referrer = referrer(manifest, new);
+            self.referrers
+                .add(repository, &subject.digest, &referrer)
+                .await?;
+        }
+        Ok(self.durability.persist().await?)
     }
 
     /// Judges a push by digest, where the lock that is held already makes the
@@ -245,9 +257,12 @@ impl Manifests {
             repository, tag, ..
         } = *change;
         let key = LockKey::Tag(repository.clone(), tag.clone());
-        let _lock = self.locks.acquire(&key).await?;
-        self.may_point(change, if_match).await?;
-        Ok(self.tags.set(repository, tag, digest).await?)
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            self.may_point(change, if_match).await?;
+            Ok(self.tags.set(repository, tag, digest).await?)
+        })
+        .await
     }
 
     /// Whether the tag may be pointed elsewhere from where it stands now. It is

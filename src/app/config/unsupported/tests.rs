@@ -22,8 +22,6 @@ fn a_key_without_its_part_is_refused() {
             "server.trusted_proxies = ['::/0']",
             "server.trusted_proxies",
         ),
-        ("lock_store.redis.url = 'redis://x'", "lock_store.redis"),
-        ("cache_store.redis.url = 'redis://x'", "cache_store.redis"),
         ("collector.enabled = true", "collector.enabled"),
         ("collector.grace_period = '24h'", "collector.grace_period"),
         (
