@@ -48,6 +48,7 @@ pub mod ports {
     mod repository_index;
     mod storage_ports;
     mod tag_index;
+    mod token_cache;
     mod upload_sessions;
 
     pub use access_rule::*;
@@ -65,6 +66,7 @@ pub mod ports {
     pub use repository_index::*;
     pub use storage_ports::*;
     pub use tag_index::*;
+    pub use token_cache::*;
     pub use upload_sessions::*;
 }
 
@@ -73,14 +75,12 @@ pub mod adapters {
     //! Technology: what the ports are made of, and who calls the use cases. One
     //! family per folder; families do not know each other.
 
+    pub mod cel;
     pub mod clock;
     pub mod http;
     pub mod identities;
     pub mod locks;
-    pub mod redis {
-        //! Outbound: locks and caches between machines.
-        pub mod config;
-    }
+    pub mod redis;
     pub mod storage;
     pub mod telemetry {
         //! Outbound: traces, metrics, health.

@@ -21,7 +21,7 @@ mod session;
 mod tags;
 mod tree;
 
-pub use s3::{Bucket, BucketError, Owner, Pace};
+pub use s3::{Agree, Bucket, BucketError, Group, Owner, Pace};
 use tree::Tree;
 
 /// The storage ports but for uploads, which each kind of tree stages its own way.

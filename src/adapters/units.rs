@@ -1,14 +1,19 @@
-//! Values as the configuration writes them: sizes, durations, URLs, secrets. The one thing adapter families share.
+//! Values as the configuration writes them: sizes, durations, URLs, secrets; and the time that leases run by. The one
+//! thing adapter families share.
 
 mod byte_size;
 mod fields;
 mod http_url;
+mod nearest;
 mod seconds;
+mod uptime;
 
 pub use byte_size::{BadByteSize, ByteSize};
 pub use fields::{filled, optional_path, optional_port, optional_secret, path, port, secret, text};
 pub use http_url::{BadUrl, HttpUrl};
+pub use nearest::nearest;
 pub use seconds::{BadSeconds, Seconds};
+pub use uptime::uptime;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! The commands, and why one can fail.
 
 pub mod hash_password;
+pub mod policy;
 pub mod scrub;
 pub mod server;
 
@@ -25,6 +26,9 @@ pub enum CommandError {
     /// There is no password to hash.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// The arguments make no sense with this configuration.
+    #[error("{0}")]
+    Usage(String),
     /// The operating system gives no threads, timers or signals.
     #[error("the runtime can't be started")]
     Runtime(#[source] io::Error),

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::cli::{Cli, Command, Stop};
+use super::cli::{Cli, Command, Policy, PolicyCommand, Stop};
 use super::commands::{self, CommandError};
 use super::config::{self, Config, ConfigError, Source};
 use super::logging;
@@ -15,6 +15,9 @@ use super::shutdown::Signals;
 
 /// The command failed.
 const FAILED: u8 = 1;
+
+/// `policy test`: the request is denied.
+const DENIED: u8 = 2;
 
 /// The command line or the configuration makes no sense (`EX_USAGE` of sysexits).
 const BAD_CONFIGURATION: u8 = 64;
@@ -45,15 +48,19 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
     let named = cli.config.as_deref();
     let done = match &cli.command {
-        Command::HashPassword(_) => commands::hash_password::hash_password(),
-        Command::Scrub(_) => execute(named, async |config, _| commands::scrub::scrub(config)),
+        Command::HashPassword(_) => commands::hash_password::hash_password().map(success),
+        Command::Policy(policy) => execute(named, async |config, _| test_policy(config, policy)),
+        Command::Scrub(_) => execute(named, async |config, _| {
+            commands::scrub::scrub(config).map(success)
+        }),
         Command::Server(_) => execute(named, async |config, signals| {
-            commands::server::server(config, signals.stop.clone()).await
+            let served = commands::server::server(config, signals.stop.clone()).await;
+            served.map(success)
         }),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(CommandError::Configuration(error)) => {
+        Ok(code) => code,
+        Err(error @ (CommandError::Configuration(_) | CommandError::Usage(_))) => {
             eprintln!("{error}");
             ExitCode::from(BAD_CONFIGURATION)
         }
@@ -64,10 +71,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+fn success((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
 /// Runs a command on the configuration, until it is done or stopped by force.
-fn execute<C>(named: Option<&Path>, command: C) -> Result<(), CommandError>
+fn execute<C>(named: Option<&Path>, command: C) -> Result<ExitCode, CommandError>
 where
-    C: AsyncFnOnce(&Config, &Signals) -> Result<(), CommandError>,
+    C: AsyncFnOnce(&Config, &Signals) -> Result<ExitCode, CommandError>,
 {
     let config = configuration(named)?;
     let runtime = runtime().map_err(CommandError::Runtime)?;
@@ -94,6 +105,17 @@ fn configuration(named: Option<&Path>) -> Result<Config, ConfigError> {
         );
     }
     Ok(loaded.config)
+}
+
+fn test_policy(config: &Config, policy: &Policy) -> Result<ExitCode, CommandError> {
+    let PolicyCommand::Test(arguments) = &policy.command;
+    let explanation = commands::policy::test(config, arguments)?;
+    print!("{}", explanation.text);
+    Ok(if explanation.allowed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DENIED)
+    })
 }
 
 /// One worker per core, which is tokio's default.

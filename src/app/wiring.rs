@@ -5,18 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rustls::ServerConfig;
 use thiserror::Error;
 
+use crate::adapters::cel;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Settings, tls};
 use crate::adapters::identities::Identities;
-use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks};
+use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks, QueuedLocks};
+use crate::adapters::redis::config::RedisLockConfig;
+use crate::adapters::redis::{Redis, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
-use crate::adapters::storage::{self, Bucket, BucketError, Owner, Pace};
-use crate::app::config::Config;
+use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
+use crate::app::config::{AccessPolicyConfig, Config};
 use crate::domain::access::AccessPolicy;
-use crate::domain::namespaces::{Namespace, Namespaces};
+use crate::domain::model::Secret;
+use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
 use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
 
@@ -55,12 +60,17 @@ pub struct Built {
 /// # Errors
 /// When a part can't be built.
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
+    let namespaces = namespaces(config)?;
     let identities = identities(config)?;
     let store = store(config).await?;
+    if let Some(cache) = &config.cache_store.redis {
+        let prefix = cache.key_prefix.as_deref();
+        redis(&cache.url, prefix, "cache_store.redis.url").await?;
+    }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     Ok(Built {
-        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces(config))
+        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces)
             .with_identities(identities),
         owner: store.owner,
     })
@@ -105,16 +115,34 @@ async fn store(config: &Config) -> Result<Store, BuildError> {
     let chunk = config.streaming_chunk_size().as_usize();
     match &config.storage {
         StorageConfig::Fs(fs) => open_files(&fs.root_dir, fs.durable, chunk),
-        StorageConfig::S3(s3) => open_bucket(s3, chunk).await,
+        StorageConfig::S3(s3) => open_bucket(s3, chunk, config.lock_store.redis.as_ref()).await,
     }
 }
 
-async fn open_bucket(s3: &S3Config, chunk: usize) -> Result<Store, BuildError> {
+async fn open_bucket(
+    s3: &S3Config,
+    chunk: usize,
+    shared: Option<&RedisLockConfig>,
+) -> Result<Store, BuildError> {
     let failed = |error: BucketError| BuildError {
         section: error.key,
         source: error.into(),
     };
     let bucket = Bucket::open(s3, chunk).await.map_err(failed)?;
+    if let Some(shared) = shared {
+        let prefix = shared.key_prefix.as_deref();
+        let redis = redis(&shared.url, prefix, "lock_store.redis.url").await?;
+        let group = bucket.join(Pace::default(), agree(redis.clone())).await;
+        let group = group.map_err(failed)?;
+        let locks = RedisLocks::new(redis, shared.ttl.duration(), PATIENCE);
+        let locks = QueuedLocks::new(locks, PATIENCE);
+        let locks: Arc<dyn LockManager> = Arc::new(OwnedLocks::new(locks, move || group.stands()));
+        return Ok(Store {
+            ports: bucket.ports(&locks),
+            locks,
+            owner: None,
+        });
+    }
     // The locks are in this process, so no other may write.
     let owner = bucket.claim(Pace::default()).await.map_err(failed)?;
     let locks = OwnedLocks::new(MemoryLocks::new(PATIENCE), owner.proof());
@@ -124,6 +152,35 @@ async fn open_bucket(s3: &S3Config, chunk: usize) -> Result<Store, BuildError> {
         locks,
         owner: Some(owner),
     })
+}
+
+/// How servers that share this Redis find each other's name.
+fn agree(redis: Redis) -> Agree {
+    Arc::new(move |name| {
+        let redis = redis.clone();
+        async move { Ok(redis.agree(name.as_deref()).await?) }.boxed()
+    })
+}
+
+/// A Redis, which need not be up: what can be done without it is done. But
+/// whoever starts the server should know.
+async fn redis(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<Redis, BuildError> {
+    let redis = Redis::new(url, prefix, key).map_err(|error| BuildError {
+        section: key,
+        source: error.into(),
+    })?;
+    match redis.check().await {
+        Ok(None) => {}
+        Ok(Some(warning)) => tracing::warn!("{warning}"),
+        Err(failure) => {
+            let cause = (&failure as &dyn Error).source().map(ToString::to_string);
+            tracing::error!(
+                cause,
+                "{failure}; what needs it is refused until it answers"
+            );
+        }
+    }
+    Ok(redis)
 }
 
 fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildError> {
@@ -141,18 +198,38 @@ fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildEr
     })
 }
 
-fn namespaces(config: &Config) -> Namespaces {
-    Namespaces::new(config.repository.iter().map(|(prefix, entry)| {
+/// Who may do what, and what else each entry for repositories grants.
+///
+/// # Errors
+/// When a rule can't be compiled; loading has refused such rules.
+pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
+    let entries = config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
-            access_policy: AccessPolicy {
-                default_allow: entry
-                    .access_policy
-                    .as_ref()
-                    .is_some_and(|policy| policy.default_allow),
-                rules: Vec::new(),
-            },
+            access_policy: access_policy(entry.access_policy.as_ref())?,
             missing_references: entry.missing_references,
+            immutable_tags: ImmutableTags {
+                patterns: entry.immutable_tags.clone(),
+                exceptions: entry.mutable_tags.clone(),
+            },
         };
-        (prefix.clone(), namespace)
-    }))
+        Ok((prefix.clone(), namespace))
+    });
+    Ok(Namespaces::new(entries.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn access_policy(section: Option<&AccessPolicyConfig>) -> Result<AccessPolicy, BuildError> {
+    let Some(section) = section else {
+        return Ok(AccessPolicy::default());
+    };
+    let rules = section.rules.iter().map(|rule| cel::access_rule(rule));
+    let rules = rules
+        .collect::<Result<_, _>>()
+        .map_err(|error| BuildError {
+            section: "repository",
+            source: error.into(),
+        })?;
+    Ok(AccessPolicy {
+        default_allow: section.default_allow,
+        rules,
+    })
 }

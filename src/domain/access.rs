@@ -7,8 +7,10 @@ use crate::domain::model::{AccessRequest, Caller, RepositoryName};
 use crate::domain::namespaces::{Namespace, Namespaces};
 
 mod policy;
+mod tags;
 
 pub use policy::{AccessPolicy, Ground, Verdict};
+pub(super) use tags::TagChange;
 
 /// The access policies of all namespaces.
 pub struct Access {
@@ -32,7 +34,7 @@ impl Access {
         if verdict.allowed {
             return Ok(());
         }
-        log_refusal(caller, request, &verdict.ground);
+        log_refusal(caller, request, &verdict.ground.to_string());
         Err(RegistryError::Denied)
     }
 
@@ -74,25 +76,14 @@ impl Access {
     }
 }
 
-fn log_refusal(caller: &Caller, request: &AccessRequest, ground: &Ground) {
-    let identity = caller.id();
-    let action = request.action.as_str();
-    let repository = request.repository.as_ref().map(RepositoryName::as_str);
-    match ground {
-        Ground::NoEntry => {
-            tracing::info!(
-                identity,
-                action,
-                repository,
-                "denied: no entry for the repository"
-            );
-        }
-        Ground::Default => tracing::info!(identity, action, repository, "denied by default"),
-        Ground::Rule(rule) => tracing::info!(identity, action, repository, rule, "denied by rule"),
-        Ground::Failed(rule, error) => {
-            tracing::warn!(identity, action, repository, rule, %error, "denied: the rule failed");
-        }
-    }
+fn log_refusal(caller: &Caller, request: &AccessRequest, reason: &str) {
+    tracing::info!(
+        identity = caller.id(),
+        action = request.action.as_str(),
+        repository = request.repository.as_ref().map(RepositoryName::as_str),
+        reference = request.reference.as_ref().map(tracing::field::display),
+        "denied: {reason}"
+    );
 }
 
 #[cfg(test)]

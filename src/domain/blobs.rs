@@ -110,29 +110,46 @@ impl Blobs {
                 continue;
             };
             let user = self.user_of(repository, digest).await?;
-            let _lock = self.locks.acquire(&LockKey::from(&link)).await?;
-            if let Some(manifest) = user {
-                self.marks.pardon(&link).await?;
-                return Err(RegistryError::Unsupported(format!(
-                    "the manifest {manifest} of this repository needs the blob; delete it first"
-                )));
-            }
-            if !self.marks.doom(&link, &id).await? {
-                // Somebody claimed the blob, or deletes it as well: the mark that
-                // is there now is theirs, and is adopted in the next round. To
-                // take it away would make them start over, and they us, for ever.
-                let look = self.links.look(repository, digest).await?;
-                if look.mark == Mark::Dying {
-                    self.marks.pardon(&link).await?; // whoever left that is dead
+            let lock = self.locks.acquire(&LockKey::from(&link)).await?;
+            let removed = lock.during(async {
+                if let Some(manifest) = user {
+                    self.marks.pardon(&link).await?;
+                    return Err(RegistryError::Unsupported(format!(
+                        "the manifest {manifest} of this repository needs the blob; delete it first"
+                    )));
                 }
-                continue;
+                self.remove_link(repository, digest, &id).await
+            });
+            if removed.await? {
+                return Ok(());
             }
-            self.links.remove(repository, digest).await?;
-            self.marks.pardon(&link).await?;
-            self.durability.persist().await?;
-            return Ok(());
         }
         Err(LockError::Contended(LockKey::from(&link).to_string()).into())
+    }
+
+    /// Under the link's lock: takes the link away if the mark `id` still
+    /// stands; false if it does not.
+    async fn remove_link(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        id: &str,
+    ) -> Result<bool, RegistryError> {
+        let link = Thing::Link(repository.clone(), digest.clone());
+        if !self.marks.doom(&link, id).await? {
+            // Somebody claimed the blob, or deletes it as well: the mark that
+            // is there now is theirs, and is adopted in the next round. To
+            // take it away would make them start over, and they us, for ever.
+            let look = self.links.look(repository, digest).await?;
+            if look.mark == Mark::Dying {
+                self.marks.pardon(&link).await?; // whoever left that is dead
+            }
+            return Ok(false);
+        }
+        self.links.remove(repository, digest).await?;
+        self.marks.pardon(&link).await?;
+        self.durability.persist().await?;
+        Ok(true)
     }
 
     /// A manifest of the repository that names the blob. One that cannot be
@@ -170,8 +187,9 @@ impl Blobs {
             return Ok(true);
         }
         let key = LockKey::Revision(repository.clone(), revision.clone());
-        let _lock = self.locks.acquire(&key).await?;
-        Ok(self.manifests.stat(repository, revision).await?.is_some())
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async { Ok(self.manifests.stat(repository, revision).await?.is_some()) })
+            .await
     }
 }
 

@@ -80,8 +80,9 @@ impl Looks {
             if look.mark == Mark::None {
                 return Ok(look.thing);
             }
-            let _lock = self.locks.acquire(&LockKey::from(thing)).await?;
-            self.marks.pardon(thing).await?;
+            let guard = self.locks.acquire(&LockKey::from(thing)).await?;
+            let pardoned = async { Ok(self.marks.pardon(thing).await?) };
+            guard.during::<_, RegistryError>(pardoned).await?;
         }
         Err(LockError::Contended(LockKey::from(thing).to_string()).into())
     }

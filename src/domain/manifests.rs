@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::domain::access::Access;
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
-use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName};
+use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
 use crate::ports::{
     BlobLinks, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
@@ -119,6 +119,19 @@ impl Manifests {
                 .await?
                 .ok_or_else(|| RegistryError::ManifestUnknown(tag.to_string())),
         }
+    }
+
+    /// Where the tag stands: nowhere, if its manifest is gone.
+    async fn standing(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<Digest>, RegistryError> {
+        let Some(digest) = self.tags.get(repository, tag).await? else {
+            return Ok(None);
+        };
+        let there = self.manifests.stat(repository, &digest).await?.is_some();
+        Ok(there.then_some(digest))
     }
 
     /// The manifest, whose bytes are checked against its digest: they are in

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::access::AccessPolicy;
-use crate::domain::model::RepositoryName;
+use crate::domain::model::{RepositoryName, Tag, TagPattern};
 
 /// What one entry `repository."<prefix>"` grants.
 #[derive(Clone, Default)]
@@ -12,6 +12,28 @@ pub struct Namespace {
     pub access_policy: AccessPolicy,
     /// What a pushed manifest may name without its being here.
     pub missing_references: MissingReferences,
+    /// Which tags never move.
+    pub immutable_tags: ImmutableTags,
+}
+
+/// Tags that, once they are there, neither move nor can be deleted by clients.
+#[derive(Clone, Debug, Default)]
+pub struct ImmutableTags {
+    /// The tags that these stand for.
+    pub patterns: Vec<TagPattern>,
+    /// But for those that these stand for.
+    pub exceptions: Vec<TagPattern>,
+}
+
+impl ImmutableTags {
+    /// The pattern that makes the tag immutable, if it is.
+    #[must_use]
+    pub fn pattern_of(&self, tag: &Tag) -> Option<&TagPattern> {
+        if self.exceptions.iter().any(|it| it.matches(tag)) {
+            return None;
+        }
+        self.patterns.iter().find(|it| it.matches(tag))
+    }
 }
 
 /// What a pushed manifest may name without its being here. Subjects, and layers
@@ -54,14 +76,22 @@ impl Namespaces {
     /// The entry that `repository` belongs to, if any.
     #[must_use]
     pub fn find(&self, repository: &RepositoryName) -> Option<&Namespace> {
+        self.find_with_prefix(repository)
+            .map(|(_, namespace)| namespace)
+    }
+
+    /// The entry that `repository` belongs to, if any, and what it is called:
+    /// `"*"` where it is the one for every name.
+    #[must_use]
+    pub fn find_with_prefix(&self, repository: &RepositoryName) -> Option<(&str, &Namespace)> {
         let mut prefix = repository.as_str();
         loop {
-            if let Some(namespace) = self.by_prefix.get(prefix) {
-                return Some(namespace);
+            if let Some((prefix, namespace)) = self.by_prefix.get_key_value(prefix) {
+                return Some((prefix, namespace));
             }
             match prefix.rsplit_once('/') {
                 Some((shorter, _)) => prefix = shorter,
-                None => return self.everything.as_ref(),
+                None => return self.everything.as_ref().map(|it| ("*", it)),
             }
         }
     }

@@ -101,12 +101,14 @@ impl Uploads {
         range: Option<ChunkRange>,
         body: Body,
     ) -> Result<UploadSession, RegistryError> {
-        let _lock = self.lock(repository, id).await?;
-        let session = self.status(repository, id).await?;
-
-        let longer = self.receive(repository, &session, range, body).await?;
-        self.sessions.save(repository, &longer).await?;
-        Ok(longer)
+        let lock = self.lock(repository, id).await?;
+        lock.during(async {
+            let session = self.status(repository, id).await?;
+            let longer = self.receive(repository, &session, range, body).await?;
+            self.sessions.save(repository, &longer).await?;
+            Ok(longer)
+        })
+        .await
     }
 
     /// Appends what is left and makes the session's bytes the blob `digest`
@@ -125,20 +127,22 @@ impl Uploads {
         range: Option<ChunkRange>,
         body: Body,
     ) -> Result<(), RegistryError> {
-        let _lock = match self.lock(repository, id).await {
+        let lock = match self.lock(repository, id).await {
             // Whoever holds it has finished the session this very moment.
             Err(RegistryError::UploadUnknown) => {
                 return self.finished_before(repository, digest).await;
             }
             lock => lock?,
         };
-        let Some(session) = self.sessions.get(repository, id).await? else {
-            return self.finished_before(repository, digest).await;
-        };
-
-        let whole = self.receive(repository, &session, range, body).await?;
-        self.publish(repository, &whole, digest).await?;
-        Ok(self.sessions.remove(repository, id).await?)
+        lock.during(async {
+            let Some(session) = self.sessions.get(repository, id).await? else {
+                return self.finished_before(repository, digest).await;
+            };
+            let whole = self.receive(repository, &session, range, body).await?;
+            self.publish(repository, &whole, digest).await?;
+            Ok(self.sessions.remove(repository, id).await?)
+        })
+        .await
     }
 
     /// Pushes a blob in one request (end-4b). A refusal leaves nothing behind.
@@ -154,15 +158,17 @@ impl Uploads {
     ) -> Result<(), RegistryError> {
         let session = self.start(repository, digest.algorithm()).await?;
         // Nobody else knows the session, but it must not expire meanwhile.
-        let _lock = self.lock(repository, &session.id).await?;
-        let pushed = async {
-            let whole = self.receive(repository, &session, None, body).await?;
-            self.publish(repository, &whole, digest).await
-        };
-        let pushed = pushed.await;
-
-        let removed = self.sessions.remove(repository, &session.id).await;
-        pushed.and(removed.map_err(RegistryError::from))
+        let lock = self.lock(repository, &session.id).await?;
+        lock.during(async {
+            let pushed = async {
+                let whole = self.receive(repository, &session, None, body).await?;
+                self.publish(repository, &whole, digest).await
+            };
+            let pushed = pushed.await;
+            let removed = self.sessions.remove(repository, &session.id).await;
+            pushed.and(removed.map_err(RegistryError::from))
+        })
+        .await
     }
 
     /// Gives the repository a blob that another one has (end-11). False where
@@ -190,9 +196,12 @@ impl Uploads {
         repository: &RepositoryName,
         id: &UploadId,
     ) -> Result<(), RegistryError> {
-        let _lock = self.lock(repository, id).await?;
-        self.status(repository, id).await?;
-        Ok(self.sessions.remove(repository, id).await?)
+        let lock = self.lock(repository, id).await?;
+        lock.during(async {
+            self.status(repository, id).await?;
+            Ok(self.sessions.remove(repository, id).await?)
+        })
+        .await
     }
 
     /// Removes the sessions that were idle for longer than `max_age`, and
@@ -210,15 +219,19 @@ impl Uploads {
                 continue;
             }
             let key = LockKey::Session(idle.id.clone());
-            let Some(_lock) = self.locks.try_acquire(&key).await? else {
+            let Some(lock) = self.locks.try_acquire(&key).await? else {
                 continue;
             };
-            // Under the lock, once more: it may have moved on since the listing.
-            let touched = self.sessions.touched(&idle.repository, &idle.id).await?;
-            if touched.is_some_and(is_old) {
-                self.sessions.remove(&idle.repository, &idle.id).await?;
-                removed += 1;
-            }
+            let expired = async {
+                // Under the lock, once more: it may have moved on since the listing.
+                let touched = self.sessions.touched(&idle.repository, &idle.id).await?;
+                let is_old = touched.is_some_and(is_old);
+                if is_old {
+                    self.sessions.remove(&idle.repository, &idle.id).await?;
+                }
+                Ok::<_, RegistryError>(usize::from(is_old))
+            };
+            removed += lock.during(expired).await?;
         }
         Ok(removed + self.sessions.sweep(now.before(max_age)).await?)
     }

@@ -131,6 +131,7 @@ pub(super) fn access(missing_references: MissingReferences) -> Arc<Access> {
     let everything = Namespace {
         access_policy: allow(),
         missing_references,
+        ..Namespace::default()
     };
     let namespaces = Namespaces::new([("*".to_owned(), everything)]);
     Arc::new(Access::new(Arc::new(namespaces)))

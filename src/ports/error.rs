@@ -40,7 +40,26 @@ pub enum LockError {
     /// Somebody held it for longer than anybody waits.
     #[error("locks: {0} is held by somebody else for too long")]
     Contended(String),
+    /// It was held, and then no more, before the work under it was done.
+    #[error("locks: {0} was lost before the work under it was done")]
+    Lost(String),
 }
+
+/// What a store does under a lock of its own fails with the lock.
+impl From<LockError> for StoreError {
+    fn from(error: LockError) -> Self {
+        Self::Unavailable {
+            what: "a lock that it takes".to_owned(),
+            source: Box::new(error),
+        }
+    }
+}
+
+/// A cache that did not answer. Nobody needs it: what it would have known can
+/// be asked for again where it came from.
+#[derive(Debug, thiserror::Error)]
+#[error("cache: {0}")]
+pub struct CacheError(#[source] pub Box<dyn Error + Send + Sync>);
 
 /// Why an append did not happen. The session stands where it stood.
 #[derive(Debug, thiserror::Error)]

@@ -2,8 +2,12 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 
 use crate::domain::model::{Digest, RepositoryName, Tag, Thing, UploadId};
 use crate::ports::LockError;
@@ -50,12 +54,73 @@ impl fmt::Display for LockKey {
 }
 
 /// A lock that is held. Dropping it releases it, and nothing but it.
-pub struct LockGuard(#[allow(dead_code)] Box<dyn Any + Send + Sync>);
+pub struct LockGuard {
+    lease: Option<Box<dyn Lease>>,
+    #[allow(dead_code)] // held, and dropped
+    held: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+/// A hold that may end before its holder lets go. Dropping it releases it.
+pub trait Lease: Send + Sync {
+    /// What is held.
+    fn key(&self) -> &LockKey;
+
+    /// Whether it still is.
+    fn stands(&self) -> bool;
+
+    /// Returns once it is held no more.
+    fn lost(&self) -> BoxFuture<'static, ()>;
+}
 
 impl LockGuard {
-    /// A guard that releases by dropping `held`.
+    /// A guard that releases by dropping `held`, and cannot be lost.
     pub fn new(held: impl Any + Send + Sync) -> Self {
-        Self(Box::new(held))
+        Self {
+            lease: None,
+            held: vec![Box::new(held)],
+        }
+    }
+
+    /// A guard of a hold that may end by itself.
+    pub fn leased(lease: impl Lease + 'static) -> Self {
+        Self {
+            lease: Some(Box::new(lease)),
+            held: Vec::new(),
+        }
+    }
+
+    /// Keeps `more` until after the lock is released.
+    #[must_use]
+    pub fn keeping(mut self, more: impl Any + Send + Sync) -> Self {
+        self.held.push(Box::new(more));
+        self
+    }
+
+    /// Does `work`, which relies on the lock. Where the lock is lost on the
+    /// way, the work stops between two of its steps, and nothing of it goes on:
+    /// also after the process was held up for longer than the lock lasts.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::Lost`], and those of the work. After the first, its last
+    /// step may have been done or not.
+    pub async fn during<T, E: From<LockError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let Some(lease) = &self.lease else {
+            return work.await;
+        };
+        let mut work = pin!(work);
+        let mut lost = lease.lost();
+        poll_fn(|context| {
+            if !lease.stands() || lost.as_mut().poll(context).is_ready() {
+                let key = lease.key().to_string();
+                return Poll::Ready(Err(LockError::Lost(key).into()));
+            }
+            work.as_mut().poll(context)
+        })
+        .await
     }
 }
 
@@ -77,3 +142,6 @@ pub trait LockManager: Send + Sync {
     /// Takes the lock if nobody holds it; `None` if somebody does.
     async fn try_acquire(&self, key: &LockKey) -> Result<Option<LockGuard>, LockError>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ mod blobs;
 mod catalog;
 mod errors;
 mod identities;
+mod immutable_tags;
 mod limits;
 mod manifests;
 mod referrers;

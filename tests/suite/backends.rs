@@ -3,6 +3,7 @@
 mod fs;
 mod locks;
 mod memory;
+mod redis;
 mod s3;
 
 /// Every contract of the storage ports, for one way of opening a store.

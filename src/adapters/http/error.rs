@@ -172,7 +172,7 @@ impl HttpError {
             R::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Some("MANIFEST_UNKNOWN")),
             R::NameInvalid(_) => (StatusCode::BAD_REQUEST, Some("NAME_INVALID")),
             R::NameUnknown => (StatusCode::NOT_FOUND, Some("NAME_UNKNOWN")),
-            R::Denied => (StatusCode::FORBIDDEN, Some("DENIED")),
+            R::Denied | R::TagImmutable { .. } => (StatusCode::FORBIDDEN, Some("DENIED")),
             R::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED")),
             R::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS")),
             R::RangeInvalid { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, None),

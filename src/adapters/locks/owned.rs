@@ -26,7 +26,7 @@ impl<L: LockManager> OwnedLocks<L> {
         }
         Err(LockError::Unavailable {
             what: key.to_string(),
-            source: "this server's lease on the store could not be renewed".into(),
+            source: "this server has no valid lease on the store".into(),
         })
     }
 }

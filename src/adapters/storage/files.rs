@@ -30,7 +30,6 @@ mod uploads;
 
 pub(super) use durable::Durable;
 use names::with_dir;
-pub(super) use system::uptime;
 
 /// Files below a root directory.
 #[derive(Clone)]

@@ -5,7 +5,9 @@ use bytes::Bytes;
 
 use super::{Store, layout};
 use crate::domain::model::{Digest, Look, RepositoryName, Thing};
-use crate::ports::{BlobLinks, BlobReader, BlobStore, Durability, LockKey, Marks, StoreError};
+use crate::ports::{
+    BlobLinks, BlobReader, BlobStore, Durability, LockError, LockKey, Marks, StoreError,
+};
 
 #[async_trait]
 impl BlobStore for Store {
@@ -33,21 +35,19 @@ impl BlobLinks for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool, StoreError> {
-        // Or a link that is taken away between a read and a write comes back.
-        let _lock = match &self.locks {
-            Some(locks) => {
-                let key = LockKey::Link(repository.clone(), digest.clone());
-                let lock = locks.acquire(&key).await;
-                Some(lock.map_err(|source| StoreError::Unavailable {
-                    what: format!("renewing the link to {digest}"),
-                    source: Box::new(source),
-                })?)
-            }
-            None => None,
+        let path = layout::layer_link(repository, digest);
+        let Some(locks) = &self.locks else {
+            return self.tree.touch(&path).await;
         };
-        self.tree
-            .touch(&layout::layer_link(repository, digest))
-            .await
+        // Or a link that is taken away between a read and a write comes back.
+        let key = LockKey::Link(repository.clone(), digest.clone());
+        match locks.acquire(&key).await {
+            Ok(lock) => lock.during(self.tree.touch(&path)).await,
+            // Who only asks is answered without locks too. The link stays as
+            // old as it is; nothing can be collected either meanwhile.
+            Err(LockError::Unavailable { .. }) => Ok(self.tree.stat(&path).await?.is_some()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn look(&self, repository: &RepositoryName, digest: &Digest) -> Result<Look, StoreError> {

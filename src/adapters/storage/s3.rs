@@ -16,6 +16,7 @@ use crate::ports::{LockManager, StoragePorts, StoreError};
 mod lease;
 mod transport;
 
+pub use lease::group::{Agree, Group};
 pub use lease::{Owner, Pace};
 
 /// How long one call may take that moves content: a part, a copy by the
@@ -92,6 +93,16 @@ impl Bucket {
     /// Where another owner lives, or the bucket does not answer.
     pub async fn claim(&self, pace: Pace) -> Result<Owner, BucketError> {
         Owner::claim(self.objects.impatient(), pace).await
+    }
+
+    /// Makes this process one of those that share the lock store of `agree`,
+    /// and that alone write to the bucket below its prefix.
+    ///
+    /// # Errors
+    ///
+    /// Where somebody else does.
+    pub async fn join(&self, pace: Pace, agree: Agree) -> Result<Group, BucketError> {
+        Group::join(self.objects.impatient(), pace, agree).await
     }
 }
 

@@ -30,8 +30,6 @@ use When::{Filled, On, Present};
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
     Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
-    Row { key: "lock_store.redis",                       when: Present, instead: "leave it out; one machine works on a storage.fs, one server on a storage.s3" },
-    Row { key: "cache_store.redis",                      when: Present, instead: "leave it out" },
     Row { key: "storage.s3.redirect",                    when: On,      instead: "leave it out; blobs come through the registry" },
     Row { key: "collector.enabled",                      when: On,      instead: "leave it out; nothing is collected" },
     Row { key: "collector.interval",                     when: Present, instead: "leave it out; nothing is collected" },
@@ -44,10 +42,7 @@ const ROWS: &[Row] = &[
     Row { key: "repository.*.mirrors",                   when: Filled,  instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.revalidate_interval",       when: Present, instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; nothing is pulled through" },
-    Row { key: "repository.*.access_policy.rules",       when: Filled,  instead: "use default_allow alone" },
     Row { key: "repository.*.retention_policy.rules",    when: Filled,  instead: "leave it out; everything is kept" },
-    Row { key: "repository.*.immutable_tags",            when: Filled,  instead: "leave it out; every tag can move" },
-    Row { key: "repository.*.mutable_tags",              when: Filled,  instead: "leave it out; every tag can move" },
     Row { key: "observability.tracing",                  when: Present, instead: "leave it out" },
     Row { key: "observability.bind_address",             when: Present, instead: "leave it out" },
     Row { key: "observability.port",                     when: Present, instead: "leave it out" },

@@ -11,6 +11,7 @@ use super::findings::Findings;
 use super::key_path::KeyPath;
 use crate::adapters::identities::PasswordHash;
 use crate::adapters::identities::config::IdentityConfig;
+use crate::adapters::storage::config::StorageConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
 use crate::adapters::upstream::config::UpstreamConfig;
 use crate::domain::model::Secret;
@@ -19,11 +20,18 @@ use crate::domain::model::Secret;
 pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     ranges::check(config, findings);
     check_redis(config, findings);
+    check_locks(config, findings);
     check_observability(&config.observability, findings);
     check_identities(&config.identity, findings);
     for (namespace, repository) in &config.repository {
         let key = KeyPath::of(&["repository", namespace]);
         policies::check(&key, repository, findings);
+        if repository.immutable_tags.is_empty() && !repository.mutable_tags.is_empty() {
+            findings.warn(
+                key.key("mutable_tags"),
+                "has no effect without immutable_tags: every tag may move",
+            );
+        }
         for (index, upstream) in repository.upstream.iter().enumerate() {
             check_upstream(&key.key("upstream").index(index), upstream, findings);
         }
@@ -49,6 +57,16 @@ fn check_redis(config: &Config, findings: &mut Findings<'_>) {
                 r#"expected a URL such as "redis://localhost:6379" (what it is now may be a secret, and is not shown)"#,
             );
         }
+    }
+}
+
+/// One machine locks by its kernel, which knows who is dead.
+fn check_locks(config: &Config, findings: &mut Findings<'_>) {
+    if matches!(config.storage, StorageConfig::Fs(_)) && config.lock_store.redis.is_some() {
+        findings.warn(
+            KeyPath::of(&["lock_store", "redis"]),
+            "not used with storage.fs, which is for one machine: its locks are in files below root_dir",
+        );
     }
 }
 

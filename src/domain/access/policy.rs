@@ -1,5 +1,6 @@
 //! `AccessPolicy`: a default, and the rules that make exceptions from it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::model::{AccessRequest, Caller};
@@ -36,6 +37,17 @@ pub enum Ground {
     /// The rule with this index has no answer. Nobody knows what it would have
     /// forbidden, so this denies, whatever the default.
     Failed(usize, RuleError),
+}
+
+impl fmt::Display for Ground {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoEntry => f.write_str("no entry of the configuration is about it"),
+            Self::Default => f.write_str("no rule is true"),
+            Self::Rule(index) => write!(f, "rule {index} is true"),
+            Self::Failed(index, error) => write!(f, "rule {index} fails: {error}"),
+        }
+    }
 }
 
 impl AccessPolicy {

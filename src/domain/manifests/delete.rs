@@ -1,6 +1,7 @@
 //! Deleting a manifest, or only a tag: the order of a push, backwards.
 
 use super::Manifests;
+use crate::domain::access::TagChange;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Caller, Digest, Manifest, Reference, RepositoryName, Tag};
 use crate::ports::{Deletion, LockKey};
@@ -11,7 +12,8 @@ impl Manifests {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::ManifestUnknown`].
+    /// [`RegistryError::ManifestUnknown`], [`RegistryError::TagImmutable`] for
+    /// one of its tags too, [`RegistryError::Denied`].
     pub async fn delete(
         &self,
         repository: &RepositoryName,
@@ -34,13 +36,27 @@ impl Manifests {
         caller: &Caller,
     ) -> Result<(), RegistryError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
-        let _lock = self.locks.acquire(&key).await?;
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(self.delete_locked_tag(repository, tag, caller))
+            .await
+    }
+
+    async fn delete_locked_tag(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+        caller: &Caller,
+    ) -> Result<(), RegistryError> {
+        let change = TagChange::deletion(caller, repository, tag);
         let Some(digest) = self.tags.get(repository, tag).await? else {
+            self.access.authorise_change(&change, None)?;
             // An empty link, as crashes leave them, is listed all the same.
             self.tags.remove(repository, tag).await?;
             return Err(RegistryError::ManifestUnknown(tag.to_string()));
         };
         let pointed_at = self.manifests.stat(repository, &digest).await?;
+        let standing = pointed_at.as_ref().map(|_| &digest);
+        self.access.authorise_change(&change, standing)?;
         if let Some(info) = &pointed_at {
             let deletion = Deletion {
                 digest,
@@ -69,9 +85,19 @@ impl Manifests {
         digest: &Digest,
         caller: &Caller,
     ) -> Result<(), RegistryError> {
-        let unknown = || RegistryError::ManifestUnknown(digest.to_string());
         let key = LockKey::Revision(repository.clone(), digest.clone());
-        let _lock = self.locks.acquire(&key).await?;
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(self.delete_locked_manifest(repository, digest, caller))
+            .await
+    }
+
+    async fn delete_locked_manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        caller: &Caller,
+    ) -> Result<(), RegistryError> {
+        let unknown = || RegistryError::ManifestUnknown(digest.to_string());
         let stored = self.manifests.get(repository, digest).await?;
         let stored = stored.ok_or_else(unknown)?;
         // One that another registry took and nobody understands can go too;
@@ -79,6 +105,10 @@ impl Manifests {
         let manifest = Manifest::parse(None, &stored.bytes).ok();
         let subject = manifest.as_ref().and_then(|m| m.subject.as_ref());
         let tags = self.tags.pointing_at(repository, digest).await?;
+        for tag in &tags {
+            let change = TagChange::deletion(caller, repository, tag);
+            self.access.authorise_change(&change, Some(digest))?;
+        }
 
         let deletion = Deletion {
             digest: digest.clone(),
@@ -110,11 +140,14 @@ impl Manifests {
         digest: &Digest,
     ) -> Result<(), RegistryError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
-        let _lock = self.locks.acquire(&key).await?;
-        if self.tags.get(repository, tag).await?.as_ref() == Some(digest) {
-            self.tags.remove(repository, tag).await?;
-        }
-        Ok(())
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            if self.tags.get(repository, tag).await?.as_ref() == Some(digest) {
+                self.tags.remove(repository, tag).await?;
+            }
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::Manifests;
+use crate::domain::access::TagChange;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
     Algorithm, Caller, Descriptor, Digest, Hasher, Manifest, Mark, MediaType, Need, Reference,
@@ -77,7 +78,8 @@ impl Manifests {
     ///
     /// [`RegistryError::ManifestInvalid`], [`RegistryError::DigestInvalid`],
     /// [`RegistryError::ManifestBlobUnknown`] for what is missing and may not
-    /// be, [`RegistryError::PreconditionFailed`].
+    /// be, [`RegistryError::PreconditionFailed`], and for tags that may not move
+    /// [`RegistryError::TagImmutable`] and [`RegistryError::Denied`].
     pub async fn put(
         &self,
         repository: &RepositoryName,
@@ -95,27 +97,30 @@ impl Manifests {
             pushed_by: push.caller.id().map(str::to_owned),
         };
 
-        let _lock = self
-            .locks
-            .acquire(&LockKey::Revision(repository.clone(), digest.clone()))
-            .await?;
-        self.precondition(repository, reference, push.if_match.as_ref())
-            .await?;
-        self.manifests.put_pending(repository, &new).await?;
-        self.look_at_itself(repository, &new).await?;
-        self.look_at_needs(repository, &manifest).await?;
-        self.manifests.settle(repository, &new).await?;
-        if let Some(subject) = &manifest.subject {
-            let referrer = referrer(&manifest, &new);
-            self.referrers
-                .add(repository, &subject.digest, &referrer)
-                .await?;
-        }
-        self.durability.persist().await?;
-        for tag in &tags {
-            let condition = push.if_match.as_ref().filter(|_| is_tag(reference, tag));
-            self.point(repository, tag, &digest, condition).await?;
-        }
+        let change = |tag| TagChange {
+            caller: &push.caller,
+            repository,
+            tag,
+            to: Some(&digest),
+        };
+        let if_match = push.if_match.as_ref();
+        let condition = |tag| if_match.filter(|_| is_tag(reference, tag));
+
+        let key = LockKey::Revision(repository.clone(), digest.clone());
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            self.precondition(repository, reference, if_match).await?;
+            // Refused early, what would be refused late.
+            for tag in &tags {
+                self.may_point(&change(tag), condition(tag)).await?;
+            }
+            self.store(repository, &manifest, &new).await?;
+            for tag in &tags {
+                self.point(&change(tag), &digest, condition(tag)).await?;
+            }
+            Ok::<_, RegistryError>(())
+        })
+        .await?;
 
         Ok(PushedManifest {
             digest,
@@ -124,25 +129,41 @@ impl Manifests {
         })
     }
 
-    /// Refuses early what `point` would refuse late, and judges a push by
-    /// digest, where the lock that is held already makes the answer last.
+    /// Claims, looks, settles; durable when it returns.
+    async fn store(
+        &self,
+        repository: &RepositoryName,
+        manifest: &Manifest,
+        new: &NewManifest,
+    ) -> Result<(), RegistryError> {
+        self.manifests.put_pending(repository, new).await?;
+        self.look_at_itself(repository, new).await?;
+        self.look_at_needs(repository, manifest).await?;
+        self.manifests.settle(repository, new).await?;
+        if let Some(subject) = &manifest.subject {
+            let referrer = referrer(manifest, new);
+            self.referrers
+                .add(repository, &subject.digest, &referrer)
+                .await?;
+        }
+        Ok(self.durability.persist().await?)
+    }
+
+    /// Judges a push by digest, where the lock that is held already makes the
+    /// answer last.
     async fn precondition(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
         if_match: Option<&IfMatch>,
     ) -> Result<(), RegistryError> {
-        if if_match.is_none() {
-            return Ok(());
-        }
-        let standing = match reference {
-            Reference::Tag(tag) => self.tags.get(repository, tag).await?,
-            Reference::Digest(digest) => {
+        match reference {
+            Reference::Digest(digest) if if_match.is_some() => {
                 let standing = self.manifests.stat(repository, digest).await?;
-                standing.map(|_| digest.clone())
+                IfMatch::judge(if_match, standing.map(|_| digest))
             }
-        };
-        IfMatch::judge(if_match, standing.as_ref())
+            _ => Ok(()),
+        }
     }
 
     /// Its own content, and its own marks: the revision's lock is held already.
@@ -225,20 +246,38 @@ impl Manifests {
             && self.looks.data(digest).await?.is_some())
     }
 
+    /// Points the tag at its manifest, if it may be under the tag's lock.
     async fn point(
         &self,
-        repository: &RepositoryName,
-        tag: &Tag,
+        change: &TagChange<'_>,
         digest: &Digest,
         if_match: Option<&IfMatch>,
     ) -> Result<(), RegistryError> {
+        let TagChange {
+            repository, tag, ..
+        } = *change;
         let key = LockKey::Tag(repository.clone(), tag.clone());
-        let _lock = self.locks.acquire(&key).await?;
-        if if_match.is_some() {
-            let standing = self.tags.get(repository, tag).await?;
-            IfMatch::judge(if_match, standing.as_ref())?;
+        let lock = self.locks.acquire(&key).await?;
+        lock.during(async {
+            self.may_point(change, if_match).await?;
+            Ok(self.tags.set(repository, tag, digest).await?)
+        })
+        .await
+    }
+
+    /// Whether the tag may be pointed elsewhere from where it stands now. It is
+    /// looked for only where that matters.
+    async fn may_point(
+        &self,
+        change: &TagChange<'_>,
+        if_match: Option<&IfMatch>,
+    ) -> Result<(), RegistryError> {
+        if if_match.is_none() && !self.access.depends_on_tag(change) {
+            return Ok(());
         }
-        Ok(self.tags.set(repository, tag, digest).await?)
+        let standing = self.standing(change.repository, change.tag).await?;
+        IfMatch::judge(if_match, standing.as_ref())?;
+        self.access.authorise_change(change, standing.as_ref())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Actions: the vocabulary of access policies.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::{Digest, Reference, RepositoryName};
 
@@ -38,6 +39,14 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    #[rustfmt::skip] // a table
+    pub const ALL: [Self; 14] = [
+        Self::GetApiVersion, Self::StartUpload, Self::UpdateUpload, Self::CompleteUpload, Self::GetUpload,
+        Self::CancelUpload, Self::GetBlob, Self::DeleteBlob, Self::PutManifest, Self::GetManifest,
+        Self::DeleteManifest, Self::GetReferrers, Self::ListCatalog, Self::ListTags,
+    ];
+
     /// The word that a policy compares `request.action` with.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -57,6 +66,21 @@ impl Action {
             Self::ListCatalog => "list-catalog",
             Self::ListTags => "list-tags",
         }
+    }
+}
+
+/// Why a text is no action; it tells which there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the actions are {}", Action::ALL.map(Action::as_str).join(", "))]
+pub struct InvalidAction;
+
+impl FromStr for Action {
+    type Err = InvalidAction;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAction> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|action| action.as_str() == text)
+            .ok_or(InvalidAction)
     }
 }
 

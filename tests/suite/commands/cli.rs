@@ -21,6 +21,7 @@ Options:
 
 Commands:
   hash-password     Hash a password, for an identity of the configuration
+  policy            Explain what the access policies decide
   scrub             Check the storage backend for inconsistencies
   server            Run the registry listeners
 
@@ -96,7 +97,7 @@ fn a_bad_configuration_ends_with_64_and_its_place() {
 
 #[test]
 fn what_this_version_can_not_do_is_refused_all_at_once() {
-    let config = "[storage.fs]\nroot_dir = 'data'\n[cache_store.redis]\nurl = 'redis://x'\n\
+    let config = "[storage.fs]\nroot_dir = 'data'\n[observability.tracing]\nendpoint = 'http://x'\n\
                   [collector]\nenabled = true\n";
 
     let output = run(Some(config), &["server"]);
@@ -106,7 +107,7 @@ fn what_this_version_can_not_do_is_refused_all_at_once() {
     let lines: Vec<&str> = errors.lines().collect();
     assert_eq!(lines.len(), 2, "{errors}");
     assert!(
-        lines[0].starts_with("config.toml:3:14: cache_store.redis: not part of this version yet; "),
+        lines[0].starts_with("config.toml:3:16: observability.tracing: not part of this version yet; "),
         "{errors}"
     );
     assert!(
@@ -309,4 +310,63 @@ fn a_log_filter_that_makes_no_sense_is_told_of_and_replaced() {
         "{}",
         errors(&output)
     );
+}
+
+const POLICY: &str = "storage.fs.root_dir = 'data'\n[repository.team.access_policy]\n\
+    rules = [\"request.action == 'get-blob'\", \"identity.certificate.organizations.contains('ops')\"]\n";
+
+#[test]
+fn a_policy_is_tested_without_a_server() {
+    for (arguments, code, last) in [
+        (
+            &["--action", "get-blob"][..],
+            0,
+            "allowed: rule 0 is true\n",
+        ),
+        (&["--action", "list-tags"], 2, "denied: no rule is true\n"),
+        (
+            &["--action", "list-tags", "--certificate-o", "ops"],
+            0,
+            "allowed: rule 1 is true\n",
+        ),
+    ] {
+        let command = ["policy", "test", "--repository", "team/app"];
+        let output = run(Some(POLICY), &[&command[..], arguments].concat());
+
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.ends_with(last), "{text}");
+    }
+}
+
+#[test]
+fn a_policy_test_that_makes_no_sense_ends_with_64_and_says_why() {
+    for (arguments, message) in [
+        (
+            &["--action", "push"][..],
+            "the actions are get-api-version, ",
+        ),
+        (&["--action", "get-blob"], "name it with --repository"),
+        (
+            &["--action", "get-blob", "--repository", "A"],
+            "Error parsing option '--repository'",
+        ),
+        (
+            &[
+                "--action",
+                "list-tags",
+                "--repository",
+                "a",
+                "--user",
+                "bob",
+            ],
+            "no identity has the user name \"bob\"",
+        ),
+        (&[], "--action"),
+    ] {
+        let output = run(Some(POLICY), &[&["policy", "test"][..], arguments].concat());
+
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(errors(&output).contains(message), "{}", errors(&output));
+    }
 }

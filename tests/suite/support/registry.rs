@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use simple_registry::adapters::cel::access_rule;
 use simple_registry::adapters::clock::SystemClock;
 use simple_registry::adapters::http::tls::Tls;
 use simple_registry::adapters::http::{Settings, serve};
@@ -11,7 +12,7 @@ use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
 use simple_registry::domain::access::AccessPolicy;
-use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
+use simple_registry::domain::namespaces::{Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
 use simple_registry::ports::{Authenticator, Clock, LockManager, StoragePorts};
 use tokio::io::AsyncWriteExt;
@@ -53,7 +54,19 @@ impl Setup {
                 default_allow: true,
                 rules: Vec::new(),
             },
-            missing_references: MissingReferences::default(),
+            ..Namespace::default()
+        }
+    }
+
+    /// A namespace with these rules.
+    pub fn ruled(default_allow: bool, rules: &[&str]) -> Namespace {
+        let rules = rules.iter().map(|rule| access_rule(rule).unwrap());
+        Namespace {
+            access_policy: AccessPolicy {
+                default_allow,
+                rules: rules.collect(),
+            },
+            ..Namespace::default()
         }
     }
 

@@ -26,16 +26,7 @@ pub(super) fn touch(path: &Path) -> io::Result<()> {
 
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod native {
-    use std::time::Duration;
-
     use super::{File, io};
-
-    /// How long the system has been up, suspended or not.
-    pub(in crate::adapters::storage) fn uptime() -> Duration {
-        let clock = nix::time::ClockId::CLOCK_BOOTTIME;
-        // It cannot fail for a clock that every Linux has.
-        nix::time::clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
-    }
 
     /// Whether [`syncfs`] does anything.
     pub(in super::super) const HAS_SYNCFS: bool = true;
@@ -56,16 +47,7 @@ mod native {
 
 #[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
 mod native {
-    use std::sync::OnceLock;
-    use std::time::{Duration, Instant};
-
     use super::{File, io};
-
-    /// A clock that may stand still while the system is suspended.
-    pub(in crate::adapters::storage) fn uptime() -> Duration {
-        static FIRST: OnceLock<Instant> = OnceLock::new();
-        FIRST.get_or_init(Instant::now).elapsed()
-    }
 
     pub(in super::super) const HAS_SYNCFS: bool = false;
 
@@ -79,7 +61,6 @@ mod native {
     }
 }
 
-pub(in crate::adapters::storage) use native::uptime;
 pub(super) use native::{HAS_SYNCFS, boot_id, syncfs};
 
 /// Asks the system to write everything out. It may return before that is done:

@@ -1,7 +1,6 @@
-//! The owner's lease: one server at a time works on a bucket.
+//! The owner's lease: a server without a lock store works alone on a bucket.
 //!
-//! The locks of a server without Redis hold within its process only. So it
-//! keeps an object in the bucket, `_registry/owner`, and changes it every few
+//! Its locks hold within its process only. So it keeps an object in the bucket, `_registry/owner`, and changes it every few
 //! seconds. Who finds it there waits: if it changes, its owner lives, and the
 //! newcomer refuses to start; if it stays the same for long enough, its owner
 //! is dead. Nobody compares clocks, and nobody needs conditional writes, which
@@ -20,11 +19,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{BucketError, causes};
-use crate::adapters::storage::files::uptime;
 use crate::adapters::storage::layout::OWNER;
 use crate::adapters::storage::objects::Objects;
 use crate::adapters::storage::records::{self, VERSION};
 use crate::adapters::storage::tree::Tree;
+use crate::adapters::units::uptime;
+
+pub(super) mod group;
+
 use crate::ports::StoreError;
 
 /// How often a newcomer that is too slow tries again.
@@ -62,6 +64,15 @@ struct Record {
     owner: String,
     /// Another one with each renewal.
     renewal: u64,
+    /// Whether the owner is a group of servers.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    group: bool,
+}
+
+impl Record {
+    async fn write(&self, objects: &Objects) -> Result<(), StoreError> {
+        objects.write(OWNER, records::encode(OWNER, self)?).await
+    }
 }
 
 /// This process owns the bucket. Dropped without [`Owner::release`], it leaves
@@ -156,9 +167,9 @@ impl State {
             version: VERSION,
             owner: self.id.clone(),
             renewal,
+            group: false,
         };
-        let record = records::encode(OWNER, &record)?;
-        self.objects.write(OWNER, record).await
+        record.write(&self.objects).await
     }
 
     /// The lease counts from before it was written.
@@ -261,8 +272,8 @@ fn failed(error: &StoreError) -> BucketError {
 fn taken() -> BucketError {
     BucketError::new(
         "storage.s3",
-        "another server works on this bucket and key_prefix; \
-         only one can in this version: stop it, or choose another key_prefix",
+        "another server works on this bucket and key_prefix: stop it, choose another key_prefix, \
+         or give all servers the same [lock_store.redis]",
     )
 }
 
