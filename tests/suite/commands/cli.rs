@@ -107,7 +107,8 @@ fn what_this_version_can_not_do_is_refused_all_at_once() {
     let lines: Vec<&str> = errors.lines().collect();
     assert_eq!(lines.len(), 2, "{errors}");
     assert!(
-        lines[0].starts_with("config.toml:3:16: observability.tracing: not part of this version yet; "),
+        lines[0]
+            .starts_with("config.toml:3:16: observability.tracing: not part of this version yet; "),
         "{errors}"
     );
     assert!(
