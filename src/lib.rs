@@ -33,6 +33,8 @@ pub mod ports {
     //! Promises that the domain needs kept: one trait for each thing outside
     //! the process. Absence is `None`, failure is an error.
 
+    mod access_rule;
+    mod authenticator;
     mod blob_links;
     mod blob_locator;
     mod blob_store;
@@ -50,6 +52,8 @@ pub mod ports {
     mod token_cache;
     mod upload_sessions;
 
+    pub use access_rule::*;
+    pub use authenticator::*;
     pub use blob_links::*;
     pub use blob_locator::*;
     pub use blob_store::*;
@@ -73,12 +77,10 @@ pub mod adapters {
     //! Technology: what the ports are made of, and who calls the use cases. One
     //! family per folder; families do not know each other.
 
+    pub mod cel;
     pub mod clock;
     pub mod http;
-    pub mod identities {
-        //! Outbound: the configured users.
-        pub mod config;
-    }
+    pub mod identities;
     pub mod locks;
     pub mod redis;
     pub mod storage;

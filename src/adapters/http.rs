@@ -10,11 +10,15 @@
 
 mod admission;
 mod body;
+mod callers;
+mod client;
 mod conditions;
 pub mod config;
 mod connection;
+mod credentials;
 mod error;
 mod handlers;
+mod handshake;
 mod headers;
 mod listener;
 mod pagination;
@@ -26,6 +30,7 @@ mod route;
 mod service;
 mod settings;
 mod socket;
+pub mod tls;
 mod tuning;
 
 pub use listener::serve;

@@ -4,12 +4,14 @@
 mod byte_size;
 mod fields;
 mod http_url;
+mod nearest;
 mod seconds;
 mod uptime;
 
 pub use byte_size::{BadByteSize, ByteSize};
 pub use fields::{filled, optional_path, optional_port, optional_secret, path, port, secret, text};
 pub use http_url::{BadUrl, HttpUrl};
+pub use nearest::nearest;
 pub use seconds::{BadSeconds, Seconds};
 pub use uptime::uptime;
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use argh::{EarlyExit, FromArgs};
 
+use crate::domain::model::{Action, Digest, Reference, RepositoryName};
+
 /// What the program is called in its own words, whatever the file is called.
 const NAME: &str = "simple-registry";
 
@@ -23,10 +25,72 @@ pub struct Cli {
 #[derive(Debug, PartialEq, Eq, FromArgs)]
 #[argh(subcommand)]
 pub enum Command {
+    /// `hash-password`
+    HashPassword(HashPassword),
+    /// `policy`
+    Policy(Policy),
     /// `scrub`
     Scrub(Scrub),
     /// `server`
     Server(Server),
+}
+
+/// Hash a password, for an identity of the configuration
+#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[argh(subcommand, name = "hash-password")]
+pub struct HashPassword {}
+
+/// Explain what the access policies decide
+#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[argh(subcommand, name = "policy")]
+pub struct Policy {
+    #[argh(subcommand)]
+    pub command: PolicyCommand,
+}
+
+/// The commands of `policy`.
+#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[argh(subcommand)]
+pub enum PolicyCommand {
+    /// `policy test`
+    Test(PolicyTest),
+}
+
+/// Judge one request, and say which rule decides. Ends with 0 when it is allowed, and with 2 when it is denied
+#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[argh(subcommand, name = "test")]
+pub struct PolicyTest {
+    /// the user name of an identity; without it, the caller is anonymous
+    #[argh(option)]
+    pub user: Option<String>,
+
+    /// a common name in the client's certificate; may be repeated
+    #[argh(option)]
+    pub certificate_cn: Vec<String>,
+
+    /// an organization in the client's certificate; may be repeated
+    #[argh(option)]
+    pub certificate_o: Vec<String>,
+
+    /// what is asked for, such as get-manifest
+    #[argh(option)]
+    pub action: Action,
+
+    /// the repository; every action but get-api-version has one
+    #[argh(option)]
+    pub repository: Option<RepositoryName>,
+
+    /// the tag or digest of a manifest
+    #[argh(option)]
+    pub reference: Option<Reference>,
+
+    /// the digest of a blob; of a manifest, it follows from the reference
+    #[argh(option)]
+    pub digest: Option<Digest>,
+
+    /// the tag that is pushed or deleted is there already
+    #[argh(switch)]
+    pub tag_exists: bool,
 }
 
 /// Check the storage backend for inconsistencies

@@ -1,5 +1,7 @@
 //! The commands, and why one can fail.
 
+pub mod hash_password;
+pub mod policy;
 pub mod scrub;
 pub mod server;
 
@@ -8,6 +10,8 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use self::hash_password::PasswordError;
+use super::config::ConfigError;
 use super::wiring::BuildError;
 
 /// Why a command failed.
@@ -16,6 +20,15 @@ pub enum CommandError {
     /// The command has a name, and no more yet.
     #[error("{0} is not part of this version yet; nothing was checked and nothing was changed")]
     NotYet(&'static str),
+    /// The configuration makes no sense.
+    #[error(transparent)]
+    Configuration(#[from] ConfigError),
+    /// There is no password to hash.
+    #[error(transparent)]
+    Password(#[from] PasswordError),
+    /// The arguments make no sense with this configuration.
+    #[error("{0}")]
+    Usage(String),
     /// The operating system gives no threads, timers or signals.
     #[error("the runtime can't be started")]
     Runtime(#[source] io::Error),

@@ -7,14 +7,17 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::cli::{Cli, Command, Stop};
+use super::cli::{Cli, Command, Policy, PolicyCommand, Stop};
 use super::commands::{self, CommandError};
-use super::config::{self, Config, Source};
+use super::config::{self, Config, ConfigError, Source};
 use super::logging;
 use super::shutdown::Signals;
 
 /// The command failed.
 const FAILED: u8 = 1;
+
+/// `policy test`: the request is denied.
+const DENIED: u8 = 2;
 
 /// The command line or the configuration makes no sense (`EX_USAGE` of sysexits).
 const BAD_CONFIGURATION: u8 = 64;
@@ -43,27 +46,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     logging::start(environment("RUST_LOG").as_deref());
 
-    let source = Source::choose(cli.config.as_deref(), Path::new(""));
-    let config = match config::load(&source, &environment) {
-        Ok(loaded) => {
-            for warning in &loaded.warnings {
-                tracing::warn!("{}:{warning}", loaded.file);
-            }
-            loaded.config
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            return ExitCode::from(BAD_CONFIGURATION);
-        }
+    let named = cli.config.as_deref();
+    let done = match &cli.command {
+        Command::HashPassword(_) => commands::hash_password::hash_password().map(success),
+        Command::Policy(policy) => execute(named, async |config, _| test_policy(config, policy)),
+        Command::Scrub(_) => execute(named, async |config, _| {
+            commands::scrub::scrub(config).map(success)
+        }),
+        Command::Server(_) => execute(named, async |config, signals| {
+            let served = commands::server::server(config, signals.stop.clone()).await;
+            served.map(success)
+        }),
     };
-    if source == Source::Embedded {
-        tracing::warn!(
-            "there is no config.toml and none was named (-c): using ./registry-data, on this machine only, everything allowed"
-        );
-    }
-
-    match execute(&cli.command, &config) {
-        Ok(()) => ExitCode::SUCCESS,
+    match done {
+        Ok(code) => code,
+        Err(error @ (CommandError::Configuration(_) | CommandError::Usage(_))) => {
+            eprintln!("{error}");
+            ExitCode::from(BAD_CONFIGURATION)
+        }
         Err(error) => {
             tracing::error!("{}", with_causes(&error));
             ExitCode::from(FAILED)
@@ -71,23 +71,51 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn execute(command: &Command, config: &Config) -> Result<(), CommandError> {
+fn success((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
+
+/// Runs a command on the configuration, until it is done or stopped by force.
+fn execute<C>(named: Option<&Path>, command: C) -> Result<ExitCode, CommandError>
+where
+    C: AsyncFnOnce(&Config, &Signals) -> Result<ExitCode, CommandError>,
+{
+    let config = configuration(named)?;
     let runtime = runtime().map_err(CommandError::Runtime)?;
     let result = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
-        let command = async {
-            match command {
-                Command::Scrub(_) => commands::scrub::scrub(config),
-                Command::Server(_) => commands::server::server(config, signals.stop.clone()).await,
-            }
-        };
         tokio::select! {
-            result = command => result,
+            result = command(&config, &signals) => result,
             () = signals.at_once.cancelled() => Err(CommandError::Interrupted),
         }
     });
     runtime.shutdown_timeout(LAST_CALLS);
     result
+}
+
+fn configuration(named: Option<&Path>) -> Result<Config, ConfigError> {
+    let source = Source::choose(named, Path::new(""));
+    let loaded = config::load(&source, &environment)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{}:{warning}", loaded.file);
+    }
+    if source == Source::Embedded {
+        tracing::warn!(
+            "there is no config.toml and none was named (-c): using ./registry-data, on this machine only, everything allowed"
+        );
+    }
+    Ok(loaded.config)
+}
+
+fn test_policy(config: &Config, policy: &Policy) -> Result<ExitCode, CommandError> {
+    let PolicyCommand::Test(arguments) = &policy.command;
+    let explanation = commands::policy::test(config, arguments)?;
+    print!("{}", explanation.text);
+    Ok(if explanation.allowed {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(DENIED)
+    })
 }
 
 /// One worker per core, which is tokio's default.

@@ -6,20 +6,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use rustls::ServerConfig;
 use thiserror::Error;
 
+use crate::adapters::cel;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::http::Settings;
+use crate::adapters::http::{Settings, tls};
+use crate::adapters::identities::Identities;
 use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks, QueuedLocks};
 use crate::adapters::redis::config::RedisLockConfig;
 use crate::adapters::redis::{Redis, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
-use crate::app::config::Config;
+use crate::app::config::{AccessPolicyConfig, Config};
+use crate::domain::access::AccessPolicy;
 use crate::domain::model::Secret;
-use crate::domain::namespaces::{Namespace, Namespaces};
+use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Clock, LockManager, StoragePorts};
+use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
 
 /// How long a lock is waited for: longer than any holder needs for a few small
 /// writes on a slow disk, and short enough to tell the client in time.
@@ -56,6 +60,8 @@ pub struct Built {
 /// # Errors
 /// When a part can't be built.
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
+    let namespaces = namespaces(config)?;
+    let identities = identities(config)?;
     let store = store(config).await?;
     if let Some(cache) = &config.cache_store.redis {
         let prefix = cache.key_prefix.as_deref();
@@ -64,9 +70,25 @@ pub async fn registry(config: &Config) -> Result<Built, BuildError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
     Ok(Built {
-        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces(config)),
+        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces)
+            .with_identities(identities),
         owner: store.owner,
     })
+}
+
+/// What connections are encrypted with, if they are.
+///
+/// # Errors
+/// When a file that `[server.tls]` names can't be used.
+pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, BuildError> {
+    let files = config.server.tls.as_ref();
+    files
+        .map(tls::load)
+        .transpose()
+        .map_err(|error| BuildError {
+            section: error.key,
+            source: error.into(),
+        })
 }
 
 /// The limits of the server that the configuration describes.
@@ -76,8 +98,17 @@ pub fn settings(config: &Config) -> Settings {
         max_concurrent_requests: config.max_concurrent_requests,
         query_timeout: config.server.query_timeout.duration(),
         grace_period: config.server.query_timeout_grace_period.duration(),
+        trusted_proxies: config.server.trusted_proxies.clone(),
         ..Settings::default()
     }
+}
+
+fn identities(config: &Config) -> Result<Option<Arc<dyn Authenticator>>, BuildError> {
+    let identities = Identities::new(&config.identity).map_err(|error| BuildError {
+        section: "identity",
+        source: error.into(),
+    })?;
+    Ok(identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>))
 }
 
 async fn store(config: &Config) -> Result<Store, BuildError> {
@@ -167,15 +198,38 @@ fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildEr
     })
 }
 
-fn namespaces(config: &Config) -> Namespaces {
-    Namespaces::new(config.repository.iter().map(|(prefix, entry)| {
+/// Who may do what, and what else each entry for repositories grants.
+///
+/// # Errors
+/// When a rule can't be compiled; loading has refused such rules.
+pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
+    let entries = config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
-            default_allow: entry
-                .access_policy
-                .as_ref()
-                .is_some_and(|p| p.default_allow),
+            access_policy: access_policy(entry.access_policy.as_ref())?,
             missing_references: entry.missing_references,
+            immutable_tags: ImmutableTags {
+                patterns: entry.immutable_tags.clone(),
+                exceptions: entry.mutable_tags.clone(),
+            },
         };
-        (prefix.clone(), namespace)
-    }))
+        Ok((prefix.clone(), namespace))
+    });
+    Ok(Namespaces::new(entries.collect::<Result<Vec<_>, _>>()?))
+}
+
+fn access_policy(section: Option<&AccessPolicyConfig>) -> Result<AccessPolicy, BuildError> {
+    let Some(section) = section else {
+        return Ok(AccessPolicy::default());
+    };
+    let rules = section.rules.iter().map(|rule| cel::access_rule(rule));
+    let rules = rules
+        .collect::<Result<_, _>>()
+        .map_err(|error| BuildError {
+            section: "repository",
+            source: error.into(),
+        })?;
+    Ok(AccessPolicy {
+        default_allow: section.default_allow,
+        rules,
+    })
 }

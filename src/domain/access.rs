@@ -3,8 +3,14 @@
 use std::sync::Arc;
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::AccessRequest;
-use crate::domain::namespaces::Namespaces;
+use crate::domain::model::{AccessRequest, Caller, RepositoryName};
+use crate::domain::namespaces::{Namespace, Namespaces};
+
+mod policy;
+mod tags;
+
+pub use policy::{AccessPolicy, Ground, Verdict};
+pub(super) use tags::TagChange;
 
 /// The access policies of all namespaces.
 pub struct Access {
@@ -12,40 +18,72 @@ pub struct Access {
 }
 
 impl Access {
-    pub(super) fn new(namespaces: Arc<Namespaces>) -> Self {
+    /// The policies of these entries.
+    #[must_use]
+    pub fn new(namespaces: Arc<Namespaces>) -> Self {
         Self { namespaces }
     }
 
-    /// Lets the request pass, or says why not. A name that no entry matches is
-    /// denied; what belongs to no repository is judged by the entry for every
-    /// name, and allowed where there is none (semantics.md, "Access policy").
+    /// Lets the request pass, or says why not and logs it.
     ///
     /// # Errors
     ///
     /// [`RegistryError::Denied`].
-    pub fn authorise(&self, request: &AccessRequest) -> Result<(), RegistryError> {
-        let allowed = match &request.repository {
-            Some(repository) => self
-                .namespaces
-                .find(repository)
-                .is_some_and(|namespace| namespace.default_allow),
-            None => self
-                .namespaces
-                .everything()
-                .is_none_or(|namespace| namespace.default_allow),
-        };
-        if allowed {
-            Ok(())
-        } else {
-            Err(RegistryError::Denied)
+    pub fn authorise(&self, caller: &Caller, request: &AccessRequest) -> Result<(), RegistryError> {
+        let verdict = self.judge(caller, request);
+        if verdict.allowed {
+            return Ok(());
         }
+        log_refusal(caller, request, &verdict.ground.to_string());
+        Err(RegistryError::Denied)
     }
 
     /// Whether [`Access::authorise`] lets the request pass.
     #[must_use]
-    pub fn allows(&self, request: &AccessRequest) -> bool {
-        self.authorise(request).is_ok()
+    pub fn allows(&self, caller: &Caller, request: &AccessRequest) -> bool {
+        self.judge(caller, request).allowed
     }
+
+    /// What the policies say of the request. A name that no entry matches is
+    /// denied; what belongs to no repository is judged by the entry for every
+    /// name, and allowed where there is none (semantics.md, "Access policy").
+    #[must_use]
+    pub fn judge(&self, caller: &Caller, request: &AccessRequest) -> Verdict {
+        let namespace = match &request.repository {
+            Some(repository) => self.namespace(repository),
+            None => self.namespaces.everything(),
+        };
+        match namespace {
+            Some(namespace) => namespace.access_policy.judge(caller, request),
+            None => Verdict {
+                allowed: request.repository.is_none(),
+                ground: Ground::NoEntry,
+            },
+        }
+    }
+
+    /// Whether every entry allows everything to everybody.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let is_open = |policy: &AccessPolicy| policy.default_allow && policy.rules.is_empty();
+        let mut entries = self.namespaces.all();
+        entries.all(|namespace| is_open(&namespace.access_policy))
+    }
+
+    /// The entry that the repository belongs to, if any.
+    pub(super) fn namespace(&self, repository: &RepositoryName) -> Option<&Namespace> {
+        self.namespaces.find(repository)
+    }
+}
+
+fn log_refusal(caller: &Caller, request: &AccessRequest, reason: &str) {
+    tracing::info!(
+        identity = caller.id(),
+        action = request.action.as_str(),
+        repository = request.repository.as_ref().map(RepositoryName::as_str),
+        reference = request.reference.as_ref().map(tracing::field::display),
+        "denied: {reason}"
+    );
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What can go wrong for a client, in the spec's words.
 
-use crate::domain::model::{Digest, InvalidManifest, Tag, UploadSession};
+use crate::domain::model::{Digest, InvalidManifest, Tag, TagPattern, UploadSession};
 use crate::ports::{LockError, StoreError};
 
 /// Why a request was not done: one variant per error code of the spec
@@ -52,6 +52,16 @@ pub enum RegistryError {
     /// code-12: not allowed.
     #[error("access is denied by policy")]
     Denied,
+    /// code-12 as well: the tag neither moves nor goes.
+    #[error(
+        "the tag {tag} is immutable, because it matches {pattern}; it can't be moved or deleted"
+    )]
+    TagImmutable {
+        /// The tag.
+        tag: Tag,
+        /// What makes it immutable.
+        pattern: TagPattern,
+    },
     /// code-13: what this registry does not do, and why.
     #[error("{0}")]
     Unsupported(String),

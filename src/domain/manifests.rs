@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::domain::access::Access;
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
-use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName};
-use crate::domain::namespaces::Namespaces;
+use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
 use crate::ports::{
     BlobLinks, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
@@ -30,7 +30,7 @@ pub struct Manifests {
     locks: Arc<dyn LockManager>,
     clock: Arc<dyn Clock>,
     looks: Looks,
-    namespaces: Arc<Namespaces>,
+    access: Arc<Access>,
 }
 
 /// A manifest that was found, without its bytes.
@@ -49,7 +49,7 @@ impl Manifests {
         storage: &StoragePorts,
         locks: &Arc<dyn LockManager>,
         clock: &Arc<dyn Clock>,
-        namespaces: Arc<Namespaces>,
+        access: Arc<Access>,
     ) -> Self {
         Self {
             manifests: Arc::clone(&storage.manifests),
@@ -62,7 +62,7 @@ impl Manifests {
             locks: Arc::clone(locks),
             clock: Arc::clone(clock),
             looks: Looks::new(storage, locks),
-            namespaces,
+            access,
         }
     }
 
@@ -152,6 +152,19 @@ impl Manifests {
         // Another registry stored it: only the bytes tell what it is.
         let found = self.read(repository, digest.clone()).await?;
         Ok(found.map(|(found, _)| found))
+    }
+
+    /// Where the tag stands: nowhere, if its manifest is gone.
+    async fn standing(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<Digest>, RegistryError> {
+        let Some(digest) = self.tags.get(repository, tag).await? else {
+            return Ok(None);
+        };
+        let there = self.manifests.stat(repository, &digest).await?.is_some();
+        Ok(there.then_some(digest))
     }
 
     /// The manifest, whose bytes are checked against its digest: they are in

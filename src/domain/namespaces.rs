@@ -2,16 +2,38 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::model::RepositoryName;
+use crate::domain::access::AccessPolicy;
+use crate::domain::model::{RepositoryName, Tag, TagPattern};
 
 /// What one entry `repository."<prefix>"` grants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Namespace {
-    /// What the access policy answers where no rule says otherwise. An entry
-    /// without a policy denies.
-    pub default_allow: bool,
+    /// Who may do what. An entry that says nothing about it denies everything.
+    pub access_policy: AccessPolicy,
     /// What a pushed manifest may name without its being here.
     pub missing_references: MissingReferences,
+    /// Which tags never move.
+    pub immutable_tags: ImmutableTags,
+}
+
+/// Tags that, once they are there, neither move nor can be deleted by clients.
+#[derive(Clone, Debug, Default)]
+pub struct ImmutableTags {
+    /// The tags that these stand for.
+    pub patterns: Vec<TagPattern>,
+    /// But for those that these stand for.
+    pub exceptions: Vec<TagPattern>,
+}
+
+impl ImmutableTags {
+    /// The pattern that makes the tag immutable, if it is.
+    #[must_use]
+    pub fn pattern_of(&self, tag: &Tag) -> Option<&TagPattern> {
+        if self.exceptions.iter().any(|it| it.matches(tag)) {
+            return None;
+        }
+        self.patterns.iter().find(|it| it.matches(tag))
+    }
 }
 
 /// What a pushed manifest may name without its being here. Subjects, and layers
@@ -30,7 +52,7 @@ pub enum MissingReferences {
 
 /// All entries. The longest prefix of whole path segments wins, and stands
 /// alone: it inherits nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Namespaces {
     by_prefix: BTreeMap<String, Namespace>,
     everything: Option<Namespace>,
@@ -54,16 +76,29 @@ impl Namespaces {
     /// The entry that `repository` belongs to, if any.
     #[must_use]
     pub fn find(&self, repository: &RepositoryName) -> Option<&Namespace> {
+        self.find_with_prefix(repository)
+            .map(|(_, namespace)| namespace)
+    }
+
+    /// The entry that `repository` belongs to, if any, and what it is called:
+    /// `"*"` where it is the one for every name.
+    #[must_use]
+    pub fn find_with_prefix(&self, repository: &RepositoryName) -> Option<(&str, &Namespace)> {
         let mut prefix = repository.as_str();
         loop {
-            if let Some(namespace) = self.by_prefix.get(prefix) {
-                return Some(namespace);
+            if let Some((prefix, namespace)) = self.by_prefix.get_key_value(prefix) {
+                return Some((prefix, namespace));
             }
             match prefix.rsplit_once('/') {
                 Some((shorter, _)) => prefix = shorter,
-                None => return self.everything.as_ref(),
+                None => return self.everything.as_ref().map(|it| ("*", it)),
             }
         }
+    }
+
+    /// Every entry.
+    pub fn all(&self) -> impl Iterator<Item = &Namespace> {
+        self.by_prefix.values().chain(&self.everything)
     }
 
     /// The entry for every name, which also judges what belongs to none.

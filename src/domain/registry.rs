@@ -10,20 +10,21 @@ use crate::domain::namespaces::Namespaces;
 use crate::domain::referrers::Referrers;
 use crate::domain::tags::Tags;
 use crate::domain::uploads::Uploads;
-use crate::ports::{Clock, LockManager, StoragePorts};
+use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
 
 /// Every use case over one set of ports.
 ///
 /// The futures of its writing methods must be run to their end, even when the
 /// client leaves: whoever calls them gives each a task of its own.
 pub struct Registry {
-    access: Access,
+    access: Arc<Access>,
     blobs: Blobs,
     uploads: Uploads,
     manifests: Manifests,
     tags: Tags,
     referrers: Referrers,
     catalog: Catalog,
+    authenticator: Option<Arc<dyn Authenticator>>,
 }
 
 impl Registry {
@@ -35,16 +36,32 @@ impl Registry {
         clock: &Arc<dyn Clock>,
         namespaces: Namespaces,
     ) -> Self {
-        let namespaces = Arc::new(namespaces);
+        let access = Arc::new(Access::new(Arc::new(namespaces)));
         Self {
-            access: Access::new(Arc::clone(&namespaces)),
+            access: Arc::clone(&access),
             blobs: Blobs::new(storage, locks),
             uploads: Uploads::new(storage, locks, clock),
-            manifests: Manifests::new(storage, locks, clock, namespaces),
+            manifests: Manifests::new(storage, locks, clock, access),
             tags: Tags::new(storage),
             referrers: Referrers::new(storage),
             catalog: Catalog::new(storage),
+            authenticator: None,
         }
+    }
+
+    /// The same, but for identities. Without any, every caller is anonymous.
+    #[must_use]
+    pub fn with_identities(self, authenticator: Option<Arc<dyn Authenticator>>) -> Self {
+        Self {
+            authenticator,
+            ..self
+        }
+    }
+
+    /// Who knows the identities; `None` where there are none.
+    #[must_use]
+    pub fn authenticator(&self) -> Option<&dyn Authenticator> {
+        self.authenticator.as_deref()
     }
 
     /// Who may do what.

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use crate::domain::access::{Access, AccessPolicy};
 use crate::domain::model::{Look, Mark, RepositoryName, Sight, Timestamp};
 use crate::domain::namespaces::{MissingReferences, Namespace, Namespaces};
 use crate::ports::*;
@@ -120,10 +121,20 @@ pub(super) fn repository() -> RepositoryName {
     "team/app".parse().unwrap()
 }
 
-pub(super) fn namespaces(missing_references: MissingReferences) -> Arc<Namespaces> {
-    let everything = Namespace {
+/// Everything is allowed, in every repository.
+pub(super) fn allow() -> AccessPolicy {
+    AccessPolicy {
         default_allow: true,
+        rules: Vec::new(),
+    }
+}
+
+pub(super) fn access(missing_references: MissingReferences) -> Arc<Access> {
+    let everything = Namespace {
+        access_policy: allow(),
         missing_references,
+        ..Namespace::default()
     };
-    Arc::new(Namespaces::new([("*".to_owned(), everything)]))
+    let namespaces = Namespaces::new([("*".to_owned(), everything)]);
+    Arc::new(Access::new(Arc::new(namespaces)))
 }

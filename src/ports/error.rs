@@ -71,3 +71,14 @@ pub enum AppendError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// Why a rule of a policy has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// It stopped before its end.
+    #[error("{0}")]
+    Failed(String),
+    /// Its value is of another type than boolean.
+    #[error("its value is neither true nor false, but of type {0}")]
+    NotBoolean(String),
+}

@@ -6,6 +6,7 @@ mod backends;
 mod commands {
     mod cli;
     mod config_example;
+    mod policies_reference;
     mod seed_examples;
 }
 mod contracts;

@@ -1,10 +1,12 @@
 //! What API tests are made of: a registry of their own, a client, and content.
 
+mod certificates;
 mod client;
 mod content;
 mod flaky;
 mod registry;
 
+pub use certificates::{Authority, TlsClient};
 pub use client::{Answer, Call};
 pub use content::{Image, digest_of, manifest, random};
 pub use flaky::{Fault, Flaky};

@@ -4,17 +4,22 @@
 //! that do not reach far enough: nothing limits how long it guesses at a
 //! connection's protocol, or how long a client may leave a response unread.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use tokio::time::Instant;
 
 use super::Settings;
 use super::progress::Meter;
+use crate::domain::model::ClientCertificate;
 
 /// What is known about one connection.
 #[derive(Debug)]
 pub struct Connection {
+    peer: IpAddr,
+    /// Known once the handshake is done; never, where there is none.
+    certificate: OnceLock<ClientCertificate>,
     state: Mutex<State>,
     unread: AtomicBool,
 }
@@ -43,9 +48,11 @@ pub enum Fault {
 }
 
 impl Connection {
-    /// A connection that was just made.
-    pub fn new() -> Self {
+    /// A connection that was just made, from this address.
+    pub fn new(peer: IpAddr) -> Self {
         Self {
+            peer,
+            certificate: OnceLock::new(),
             state: Mutex::new(State {
                 active: 0,
                 greeted: false,
@@ -58,6 +65,21 @@ impl Connection {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address at its other end.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
+    }
+
+    /// The client has shown this certificate.
+    pub fn identify(&self, certificate: ClientCertificate) {
+        self.certificate.get_or_init(|| certificate);
+    }
+
+    /// The certificate that the client has shown; an empty one if it has not.
+    pub fn certificate(&self) -> ClientCertificate {
+        self.certificate.get().cloned().unwrap_or_default()
     }
 
     /// A request came: it is active until the value is dropped.

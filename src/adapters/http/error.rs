@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::{Display, Write as _};
 use std::io;
+use std::time::Duration;
 
 use hyper::header::{ALLOW, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
@@ -16,6 +17,11 @@ use crate::domain::model::{InvalidDigest, InvalidName, InvalidReference};
 
 /// After how many seconds a client that was turned away may come back.
 const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// The answer to who speaks in the clear where TLS is spoken.
+pub const PLAINTEXT_REFUSED: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nContent-Length: 42\r\nConnection: close\r\n\r\n\
+    this port speaks TLS: use an https:// URL\n";
 
 /// Why a request is answered with 4xx or 5xx.
 #[derive(Debug)]
@@ -39,6 +45,12 @@ pub enum Cause {
     /// A query parameter that the spec has no error code for.
     #[error("{0}")]
     Malformed(String),
+    /// Without credentials, or with wrong ones (code-11).
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// Too many wrong credentials; may try again after this time.
+    #[error("too many failed logins; try again later")]
+    LockedOut(Duration),
     /// No progress towards a response for too long.
     #[error("the request made no progress for too long")]
     Stuck,
@@ -82,6 +94,11 @@ impl HttpError {
     pub fn with(mut self, name: HeaderName, value: impl Display) -> Self {
         self.headers.push((name, headers::value(value)));
         self
+    }
+
+    /// Whether a policy denies it.
+    pub fn is_denial(&self) -> bool {
+        matches!(self.cause, Cause::Registry(RegistryError::Denied))
     }
 
     /// Whether the fault is ours, or of something that we rest on.
@@ -134,6 +151,10 @@ impl HttpError {
                 return (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED"));
             }
             Cause::Malformed(_) => return (StatusCode::BAD_REQUEST, None),
+            Cause::Unauthorized(_) => return (StatusCode::UNAUTHORIZED, Some("UNAUTHORIZED")),
+            Cause::LockedOut(_) => {
+                return (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS"));
+            }
             Cause::Stuck => return (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE")),
             Cause::Panicked(_) => return (StatusCode::INTERNAL_SERVER_ERROR, Some("UNKNOWN")),
         };
@@ -151,7 +172,7 @@ impl HttpError {
             R::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Some("MANIFEST_UNKNOWN")),
             R::NameInvalid(_) => (StatusCode::BAD_REQUEST, Some("NAME_INVALID")),
             R::NameUnknown => (StatusCode::NOT_FOUND, Some("NAME_UNKNOWN")),
-            R::Denied => (StatusCode::FORBIDDEN, Some("DENIED")),
+            R::Denied | R::TagImmutable { .. } => (StatusCode::FORBIDDEN, Some("DENIED")),
             R::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED")),
             R::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS")),
             R::RangeInvalid { .. } => (StatusCode::RANGE_NOT_SATISFIABLE, None),
@@ -167,8 +188,10 @@ impl HttpError {
 
     /// What tells a client what to do next, in a fixed shape.
     fn detail(&self) -> Value {
-        let Cause::Registry(error) = &self.cause else {
-            return Value::Null;
+        let error = match &self.cause {
+            Cause::Registry(error) => error,
+            Cause::LockedOut(time) => return json!({ "retry_after": seconds(*time) }),
+            _ => return Value::Null,
         };
         match error {
             RegistryError::BlobUnknown(digest) | RegistryError::ManifestBlobUnknown(digest) => {
@@ -188,12 +211,18 @@ impl HttpError {
             Cause::Registry(RegistryError::TooManyRequests) => {
                 reply.header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
+            Cause::LockedOut(time) => reply.header(RETRY_AFTER, seconds(*time)),
             Cause::Registry(RegistryError::RangeInvalid { size }) => {
                 reply.header(CONTENT_RANGE, format_args!("bytes */{size}"))
             }
             _ => reply,
         }
     }
+}
+
+/// Whole seconds, so that whoever waits for them has waited long enough.
+fn seconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
 fn error_body(code: &str, message: &str, detail: &Value) -> Value {

@@ -1,12 +1,14 @@
 //! The listener: accepts connections, drives them, and lets them end well.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -15,8 +17,10 @@ use tokio_util::task::TaskTracker;
 
 use super::Settings;
 use super::connection::Connection;
+use super::handshake;
 use super::service::Service;
 use super::socket::Socket;
+use super::tls::Tls;
 use super::tuning;
 use crate::domain::registry::Registry;
 
@@ -33,7 +37,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Serves the registry on `listener` until `shutdown`, and then for as long as
 /// running requests need, but at most for the grace period.
 ///
-/// Each request gets the registry that `registry` holds when it comes.
+/// Each connection gets what `tls` holds when it comes, or is in the clear
+/// where there is none; each request gets the registry that `registry` holds
+/// when it comes.
 ///
 /// # Errors
 ///
@@ -41,6 +47,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// when none can be accepted, this waits until one can.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Tls>,
     registry: watch::Receiver<Arc<Registry>>,
     settings: Settings,
     shutdown: CancellationToken,
@@ -58,8 +65,13 @@ pub async fn serve(
         listener,
         complained: None,
     };
-    while let Some(stream) = acceptor.next(&shutdown).await {
-        connections.spawn(driver.clone().drive(stream));
+    while let Some((stream, peer)) = acceptor.next(&shutdown).await {
+        let driver = driver.clone();
+        match &tls {
+            None => connections.spawn(driver.drive(stream, peer)),
+            // In a task of its own: no client that hesitates holds up another.
+            Some(tls) => connections.spawn(driver.drive_encrypted(tls.clone(), stream, peer)),
+        };
     }
     drop(acceptor);
 
@@ -97,7 +109,7 @@ struct Acceptor {
 impl Acceptor {
     /// The next connection; `None` once it is time to stop. A failure to
     /// accept (no file descriptors left, say) is waited out.
-    async fn next(&mut self, shutdown: &CancellationToken) -> Option<TcpStream> {
+    async fn next(&mut self, shutdown: &CancellationToken) -> Option<(TcpStream, IpAddr)> {
         let mut pause = BACK_OFF.0;
         loop {
             let accepted = tokio::select! {
@@ -106,7 +118,7 @@ impl Acceptor {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => return Some(stream),
+                Ok((stream, peer)) => return Some((stream, peer.ip())),
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
                     self.complain(&error);
@@ -154,17 +166,51 @@ struct Driver {
 }
 
 impl Driver {
-    /// Drives one connection to its end.
-    async fn drive(self, stream: TcpStream) {
+    /// Drives one connection in the clear to its end.
+    async fn drive(self, stream: TcpStream, peer: IpAddr) {
         tuning::tune(&stream);
-        let connection = Arc::new(Connection::new());
-        let io = TokioIo::new(Socket::new(stream, Arc::clone(&connection)));
+        let connection = Arc::new(Connection::new(peer));
+        let socket = Socket::new(stream, Arc::clone(&connection));
+        self.serve(builder(), socket, &connection).await;
+    }
+
+    /// Drives one encrypted connection to its end.
+    async fn drive_encrypted(self, tls: Tls, stream: TcpStream, peer: IpAddr) {
+        tuning::tune(&stream);
+        let connection = Arc::new(Connection::new(peer));
+        let current = Arc::clone(&tls.borrow());
+        let shaken = handshake::shake(current, stream, &connection);
+        let stream = tokio::select! {
+            shaken = tokio::time::timeout(self.settings.header_timeout, shaken) => match shaken {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return tracing::debug!(%peer, %error, "no handshake"),
+                Err(_) => return tracing::debug!(%peer, "the handshake took too long"),
+            },
+            () = self.drain.cancelled() => return,
+        };
+        // Both sides have agreed; there is nothing left to guess.
+        let builder = match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => builder().http2_only(),
+            Some(_) => builder().http1_only(),
+            None => builder(),
+        };
+        self.serve(builder, stream, &connection).await;
+    }
+
+    async fn serve<S>(
+        &self,
+        builder: Builder<TokioExecutor>,
+        stream: S,
+        connection: &Arc<Connection>,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let answer = service_fn(|request| {
             let service = Arc::clone(&self.service);
-            let connection = Arc::clone(&connection);
+            let connection = Arc::clone(connection);
             async move { service.answer(&connection, request).await }
         });
-        let builder = builder();
+        let io = TokioIo::new(stream);
         let mut serving = std::pin::pin!(builder.serve_connection(io, answer));
         let mut checks = tokio::time::interval(self.settings.check_interval());
         checks.set_missed_tick_behavior(MissedTickBehavior::Delay);

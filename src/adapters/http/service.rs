@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -19,6 +19,8 @@ use uuid::Uuid;
 use super::Settings;
 use super::admission::{Admission, Place};
 use super::body::{self, Outgoing, RequestBody, ResponseBody};
+use super::callers;
+use super::config::Network;
 use super::connection::Connection;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
@@ -33,6 +35,7 @@ pub struct Service {
     admission: Admission,
     writers: TaskTracker,
     settings: Settings,
+    trusted_proxies: Arc<[Network]>,
     /// Tells the requests of this run of the server from those of others.
     run: String,
     requests: AtomicU64,
@@ -52,6 +55,7 @@ impl Service {
             registry,
             admission: Admission::new(settings.max_concurrent_requests, settings.query_timeout),
             writers: TaskTracker::new(),
+            trusted_proxies: settings.trusted_proxies.as_slice().into(),
             settings,
             run: run[..8].to_owned(),
             requests: AtomicU64::new(0),
@@ -77,7 +81,7 @@ impl Service {
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
 
         let body = RequestBody::new(incoming, connection, self.settings.query_timeout);
-        let outcome = self.outcome(head, body).await;
+        let outcome = self.outcome(connection, head, body).await;
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {
@@ -99,7 +103,12 @@ impl Service {
         Ok(Response::from_parts(head, body))
     }
 
-    async fn outcome(&self, head: Parts, body: RequestBody) -> Outcome {
+    async fn outcome(
+        &self,
+        connection: &Arc<Connection>,
+        head: Parts,
+        body: RequestBody,
+    ) -> Outcome {
         let refused = |error: HttpError| Outcome {
             result: Err(error),
             place: None,
@@ -113,7 +122,13 @@ impl Service {
             Ok(place) => Arc::new(place),
             Err(error) => return refused(error.into()),
         };
-        let result = self.run(route, head.headers, body, &place).await;
+        let exchange = Exchange {
+            registry: Arc::clone(&self.registry.borrow()),
+            headers: head.headers,
+            body,
+            caller: Caller::default(),
+        };
+        let result = self.run(route, exchange, connection, &place).await;
         Outcome {
             result,
             place: Some(place),
@@ -129,20 +144,17 @@ impl Service {
     async fn run(
         &self,
         route: Route,
-        headers: HeaderMap,
-        body: RequestBody,
+        exchange: Exchange,
+        connection: &Arc<Connection>,
         place: &Arc<Place>,
     ) -> Result<Response<ResponseBody>, HttpError> {
-        let pulse = body.pulse();
+        let pulse = exchange.body.pulse();
         pulse.beat();
         let writes = route.writes();
-        let exchange = Exchange {
-            registry: Arc::clone(&self.registry.borrow()),
-            headers,
-            body,
-            caller: Caller::default(),
-        };
-        let work = AssertUnwindSafe(handlers::handle(route, exchange)).catch_unwind();
+        let proxies = Arc::clone(&self.trusted_proxies);
+        let connection = Arc::clone(connection);
+        let work = async move { answer(route, exchange, &connection, &proxies).await };
+        let work = AssertUnwindSafe(work).catch_unwind();
         let done = if writes {
             let place = Arc::clone(place);
             let task = self.writers.spawn(async move {
@@ -163,6 +175,20 @@ impl Service {
         };
         done.unwrap_or_else(|panic| Err(Cause::Panicked(message(&*panic)).into()))
     }
+}
+
+/// Finds out who asks, and does what they ask for.
+async fn answer(
+    route: Route,
+    mut exchange: Exchange,
+    connection: &Connection,
+    trusted_proxies: &[Network],
+) -> Result<Response<ResponseBody>, HttpError> {
+    exchange.caller = callers::identify(&exchange, connection, trusted_proxies).await?;
+    let may_log_in = callers::may_log_in(&exchange.registry, &exchange.caller);
+    callers::greet(&route, &exchange.registry, may_log_in)?;
+    let answer = handlers::handle(route, exchange).await;
+    answer.map_err(|error| callers::ask_whom_it_denies(error, may_log_in))
 }
 
 /// What a panic said.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::config::Network;
+
 /// The limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,7 +15,10 @@ pub struct Settings {
     /// How long requests may go on once the server is told to stop, and writes
     /// once they are in.
     pub grace_period: Duration,
-    /// How long a new connection may be without a request.
+    /// Whose word counts for which address a request came from.
+    pub trusted_proxies: Vec<Network>,
+    /// How long a new connection may be without a request, and take for its
+    /// handshake before.
     pub header_timeout: Duration,
     /// How long a connection may be without another request.
     pub idle_timeout: Duration,
@@ -25,6 +30,7 @@ impl Default for Settings {
             max_concurrent_requests: 50,
             query_timeout: Duration::from_mins(1),
             grace_period: Duration::from_secs(30),
+            trusted_proxies: Vec::new(),
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(90),
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -21,13 +22,14 @@ use crate::domain::registry::Registry;
 /// When the registry can't be built from the configuration, the address can't be listened on, or the store is no
 /// longer this server's.
 pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), CommandError> {
+    let tls = wiring::tls(config)?;
     // Storage first: a port that is open and can't serve would be taken for a registry.
     let built = tokio::select! {
         built = wiring::registry(config) => built?,
         // It may wait for an owner that is dead.
         () = stop.cancelled() => return Ok(()),
     };
-    let served = serve(config, built.registry, built.owner.as_ref(), stop).await;
+    let served = serve(config, tls, built.registry, built.owner.as_ref(), stop).await;
     if let Some(owner) = built.owner {
         owner.release().await;
     }
@@ -36,11 +38,13 @@ pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), Comm
 
 async fn serve(
     config: &Config,
+    tls: Option<Arc<ServerConfig>>,
     registry: Registry,
     owner: Option<&Owner>,
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
     let (_swap, registry) = watch::channel(Arc::new(registry));
+    let (_swap_tls, tls) = tls.map(watch::channel).unzip();
 
     let address = SocketAddr::new(config.server.bind_address, config.server.port);
     let failed = |source| CommandError::Listen { address, source };
@@ -57,7 +61,7 @@ async fn serve(
             stop.cancel();
         }
     });
-    let served = http::serve(listener, registry, wiring::settings(config), stop).await;
+    let served = http::serve(listener, tls, registry, wiring::settings(config), stop).await;
     tidying.abort();
     stop_when_lost.abort();
     if lost.is_cancelled() {

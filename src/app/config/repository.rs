@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use crate::adapters::units::{ByteSize, Seconds};
 use crate::adapters::upstream::config::UpstreamConfig;
+use crate::domain::model::TagPattern;
 use crate::domain::namespaces::MissingReferences;
 
 /// One entry. It stands alone and inherits nothing from a shorter one.
@@ -19,9 +20,9 @@ pub struct RepositoryConfig {
     /// Whether a manifest may name what is not there.
     pub missing_references: MissingReferences,
     /// Patterns of tags that never move.
-    pub immutable_tags: Vec<String>,
+    pub immutable_tags: Vec<TagPattern>,
     /// Patterns of tags that may move all the same.
-    pub mutable_tags: Vec<String>,
+    pub mutable_tags: Vec<TagPattern>,
     /// Registries that this entry answers for (`?ns=`); without it, its upstreams' hosts.
     pub mirrors: Option<Vec<String>>,
     /// How long an upstream's tag is believed.

@@ -29,9 +29,7 @@ use When::{Filled, On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
-    Row { key: "server.tls",                             when: Present, instead: "put a TLS proxy before the registry" },
     Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
-    Row { key: "server.trusted_proxies",                 when: Filled,  instead: "leave it out" },
     Row { key: "collector.enabled",                      when: On,      instead: "leave it out; nothing is collected" },
     Row { key: "collector.interval",                     when: Present, instead: "leave it out; nothing is collected" },
     Row { key: "collector.grace_period",                 when: Present, instead: "leave it out; nothing is collected" },
@@ -39,15 +37,11 @@ const ROWS: &[Row] = &[
     Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
     Row { key: "token.lifetime",                         when: Present, instead: "leave it out" },
     Row { key: "token.key",                              when: Present, instead: "leave it out" },
-    Row { key: "identity.*",                             when: Present, instead: "leave it out; every caller is anonymous" },
     Row { key: "repository.*.upstream",                  when: Filled,  instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.mirrors",                   when: Filled,  instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.revalidate_interval",       when: Present, instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; nothing is pulled through" },
-    Row { key: "repository.*.access_policy.rules",       when: Filled,  instead: "use default_allow alone" },
     Row { key: "repository.*.retention_policy.rules",    when: Filled,  instead: "leave it out; everything is kept" },
-    Row { key: "repository.*.immutable_tags",            when: Filled,  instead: "leave it out; every tag can move" },
-    Row { key: "repository.*.mutable_tags",              when: Filled,  instead: "leave it out; every tag can move" },
     Row { key: "observability.tracing",                  when: Present, instead: "leave it out" },
     Row { key: "observability.bind_address",             when: Present, instead: "leave it out" },
     Row { key: "observability.port",                     when: Present, instead: "leave it out" },

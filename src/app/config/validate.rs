@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::Config;
 use super::findings::Findings;
 use super::key_path::KeyPath;
+use crate::adapters::identities::PasswordHash;
 use crate::adapters::identities::config::IdentityConfig;
 use crate::adapters::storage::config::StorageConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
@@ -26,6 +27,12 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     for (namespace, repository) in &config.repository {
         let key = KeyPath::of(&["repository", namespace]);
         policies::check(&key, repository, findings);
+        if repository.immutable_tags.is_empty() && !repository.mutable_tags.is_empty() {
+            findings.warn(
+                key.key("mutable_tags"),
+                "has no effect without immutable_tags: every tag may move",
+            );
+        }
         for (index, upstream) in repository.upstream.iter().enumerate() {
             check_upstream(&key.key("upstream").index(index), upstream, findings);
         }
@@ -113,10 +120,10 @@ fn check_identities(identities: &BTreeMap<String, IdentityConfig>, findings: &mu
                 format!("the user name of identity {other:?} already"),
             );
         }
-        if !identity.password.expose().starts_with("$argon2") {
+        if let Err(error) = PasswordHash::parse(&identity.password) {
             findings.refuse(
                 key.key("password"),
-                "expected an argon2 hash, which begins with `$argon2` (what it is now may be a secret, and is not shown)",
+                format!("{error} (what it is now may be a secret, and is not shown)"),
             );
         }
     }

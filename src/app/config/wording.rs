@@ -1,5 +1,7 @@
 //! From serde's messages to ones that a reader of the configuration understands.
 
+use crate::adapters::units::nearest;
+
 /// What serde complains of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Complaint {
@@ -134,32 +136,6 @@ fn quoted(text: &str) -> Vec<String> {
         .step_by(2)
         .map(str::to_owned)
         .collect()
-}
-
-/// The valid key that was probably meant, if one is near enough to be worth naming.
-fn nearest<'v>(name: &str, valid: &'v [String]) -> Option<&'v str> {
-    valid
-        .iter()
-        .map(|key| (distance(&name.to_lowercase(), key), key))
-        .filter(|(distance, key)| *distance <= 1 + key.chars().count() / 3)
-        .min()
-        .map(|(_, key)| key.as_str())
-}
-
-/// How many letters must be added, removed or replaced to get from one word to the other (Levenshtein).
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, letter) in left.chars().enumerate() {
-        let mut diagonal = above;
-        row[0] = above + 1;
-        for (column, other) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = replaced.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Deleting a manifest, or only a tag: the order of a push, backwards.
 
 use super::Manifests;
+use crate::domain::access::TagChange;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Caller, Digest, Manifest, Reference, RepositoryName, Tag};
 use crate::ports::{Deletion, LockKey};
@@ -11,7 +12,8 @@ impl Manifests {
     ///
     /// # Errors
     ///
-    /// [`RegistryError::ManifestUnknown`].
+    /// [`RegistryError::ManifestUnknown`], [`RegistryError::TagImmutable`] for
+    /// one of its tags too, [`RegistryError::Denied`].
     pub async fn delete(
         &self,
         repository: &RepositoryName,
@@ -45,12 +47,16 @@ impl Manifests {
         tag: &Tag,
         caller: &Caller,
     ) -> Result<(), RegistryError> {
+        let change = TagChange::deletion(caller, repository, tag);
         let Some(digest) = self.tags.get(repository, tag).await? else {
+            self.access.authorise_change(&change, None)?;
             // An empty link, as crashes leave them, is listed all the same.
             self.tags.remove(repository, tag).await?;
             return Err(RegistryError::ManifestUnknown(tag.to_string()));
         };
         let pointed_at = self.manifests.stat(repository, &digest).await?;
+        let standing = pointed_at.as_ref().map(|_| &digest);
+        self.access.authorise_change(&change, standing)?;
         if let Some(info) = &pointed_at {
             let deletion = Deletion {
                 digest,
@@ -60,7 +66,7 @@ impl Manifests {
                 references: Vec::new(),
                 subject: None,
                 at: self.clock.now(),
-                by: caller.identity.clone(),
+                by: caller.id().map(str::to_owned),
             };
             self.deletions.add(repository, &deletion).await?;
         }
@@ -99,6 +105,10 @@ impl Manifests {
         let manifest = Manifest::parse(None, &stored.bytes).ok();
         let subject = manifest.as_ref().and_then(|m| m.subject.as_ref());
         let tags = self.tags.pointing_at(repository, digest).await?;
+        for tag in &tags {
+            let change = TagChange::deletion(caller, repository, tag);
+            self.access.authorise_change(&change, Some(digest))?;
+        }
 
         let deletion = Deletion {
             digest: digest.clone(),
@@ -108,7 +118,7 @@ impl Manifests {
             references: manifest.iter().flat_map(digests).collect(),
             subject: subject.map(|subject| subject.digest.clone()),
             at: self.clock.now(),
-            by: caller.identity.clone(),
+            by: caller.id().map(str::to_owned),
         };
         self.deletions.add(repository, &deletion).await?;
         for tag in &tags {

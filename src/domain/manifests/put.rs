@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::Manifests;
+use crate::domain::access::TagChange;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
     Algorithm, Caller, Descriptor, Digest, Hasher, Manifest, Mark, MediaType, Need, Reference,
@@ -81,7 +82,8 @@ impl Manifests {
     ///
     /// [`RegistryError::ManifestInvalid`], [`RegistryError::DigestInvalid`],
     /// [`RegistryError::ManifestBlobUnknown`] for what is missing and may not
-    /// be, [`RegistryError::PreconditionFailed`].
+    /// be, [`RegistryError::PreconditionFailed`], and for tags that may not move
+    /// [`RegistryError::TagImmutable`] and [`RegistryError::Denied`].
     pub async fn put(
         &self,
         repository: &RepositoryName,
@@ -96,18 +98,29 @@ impl Manifests {
             media_type: manifest.media_type.clone(),
             bytes: push.bytes,
             pushed_at: self.clock.now(),
-            pushed_by: push.caller.identity,
+            pushed_by: push.caller.id().map(str::to_owned),
         };
+
+        let change = |tag| TagChange {
+            caller: &push.caller,
+            repository,
+            tag,
+            to: Some(&digest),
+        };
+        let if_match = push.if_match.as_ref();
+        let condition = |tag| if_match.filter(|_| is_tag(reference, tag));
 
         let key = LockKey::Revision(repository.clone(), digest.clone());
         let lock = self.locks.acquire(&key).await?;
         lock.during(async {
-            self.precondition(repository, reference, push.if_match.as_ref())
-                .await?;
+            self.precondition(repository, reference, if_match).await?;
+            // Refused early, what would be refused late.
+            for tag in &tags {
+                self.may_point(&change(tag), condition(tag)).await?;
+            }
             self.store(repository, &manifest, &new).await?;
             for tag in &tags {
-                let condition = push.if_match.as_ref().filter(|_| is_tag(reference, tag));
-                self.point(repository, tag, &digest, condition).await?;
+                self.point(&change(tag), &digest, condition(tag)).await?;
             }
             Ok::<_, RegistryError>(())
         })
@@ -140,25 +153,21 @@ impl Manifests {
         Ok(self.durability.persist().await?)
     }
 
-    /// Refuses early what `point` would refuse late, and judges a push by
-    /// digest, where the lock that is held already makes the answer last.
+    /// Judges a push by digest, where the lock that is held already makes the
+    /// answer last.
     async fn precondition(
         &self,
         repository: &RepositoryName,
         reference: &Reference,
         if_match: Option<&IfMatch>,
     ) -> Result<(), RegistryError> {
-        if if_match.is_none() {
-            return Ok(());
-        }
-        let standing = match reference {
-            Reference::Tag(tag) => self.tags.get(repository, tag).await?,
-            Reference::Digest(digest) => {
+        match reference {
+            Reference::Digest(digest) if if_match.is_some() => {
                 let standing = self.manifests.stat(repository, digest).await?;
-                standing.map(|_| digest.clone())
+                IfMatch::judge(if_match, standing.map(|_| digest))
             }
-        };
-        IfMatch::judge(if_match, standing.as_ref())
+            _ => Ok(()),
+        }
     }
 
     /// Its own content, and its own marks: the revision's lock is held already.
@@ -189,8 +198,8 @@ impl Manifests {
         manifest: &Manifest,
     ) -> Result<(), RegistryError> {
         let allowed = self
-            .namespaces
-            .find(repository)
+            .access
+            .namespace(repository)
             .map(|namespace| namespace.missing_references)
             .unwrap_or_default();
         let needs = manifest.needs().into_iter();
@@ -255,23 +264,38 @@ impl Manifests {
             && self.looks.data(digest).await?.is_some())
     }
 
+    /// Points the tag at its manifest, if it may be under the tag's lock.
     async fn point(
         &self,
-        repository: &RepositoryName,
-        tag: &Tag,
+        change: &TagChange<'_>,
         digest: &Digest,
         if_match: Option<&IfMatch>,
     ) -> Result<(), RegistryError> {
+        let TagChange {
+            repository, tag, ..
+        } = *change;
         let key = LockKey::Tag(repository.clone(), tag.clone());
         let lock = self.locks.acquire(&key).await?;
         lock.during(async {
-            if if_match.is_some() {
-                let standing = self.tags.get(repository, tag).await?;
-                IfMatch::judge(if_match, standing.as_ref())?;
-            }
+            self.may_point(change, if_match).await?;
             Ok(self.tags.set(repository, tag, digest).await?)
         })
         .await
+    }
+
+    /// Whether the tag may be pointed elsewhere from where it stands now. It is
+    /// looked for only where that matters.
+    async fn may_point(
+        &self,
+        change: &TagChange<'_>,
+        if_match: Option<&IfMatch>,
+    ) -> Result<(), RegistryError> {
+        if if_match.is_none() && !self.access.depends_on_tag(change) {
+            return Ok(());
+        }
+        let standing = self.standing(change.repository, change.tag).await?;
+        IfMatch::judge(if_match, standing.as_ref())?;
+        self.access.authorise_change(change, standing.as_ref())
     }
 }
 

@@ -1,9 +1,9 @@
 use serde_json::json;
 
 use super::*;
-use crate::domain::model::{Algorithm, Caller, Tag, Thing};
-use crate::domain::namespaces::MissingReferences;
-use crate::domain::world::{World, absent, condemned, namespaces, outage, repository, there};
+use crate::domain::model::{Algorithm, Caller, Identity, Tag, TagPattern, Thing};
+use crate::domain::namespaces::{ImmutableTags, MissingReferences, Namespace, Namespaces};
+use crate::domain::world::{World, absent, access, allow, condemned, outage, repository, there};
 use crate::ports::{ManifestInfo, NewManifest};
 
 fn digest(bytes: &[u8]) -> Digest {
@@ -49,12 +49,7 @@ fn by_tag() -> Reference {
 
 fn manifests(world: World, missing: MissingReferences) -> Manifests {
     let ports = world.into_ports();
-    Manifests::new(
-        &ports.storage,
-        &ports.locks,
-        &ports.clock,
-        namespaces(missing),
-    )
+    Manifests::new(&ports.storage, &ports.locks, &ports.clock, access(missing))
 }
 
 fn info() -> ManifestInfo {
@@ -342,6 +337,10 @@ async fn a_push_whose_precondition_fails_changes_nothing() {
         .tags
         .expect_get()
         .returning(|_, _| Ok(Some(digest(b"other"))));
+    world
+        .manifests
+        .expect_stat()
+        .returning(|_, _| Ok(Some(info())));
     let push = ManifestPush {
         if_match: Some(IfMatch::Digests(vec![digest(b"expected")])),
         ..push(image())
@@ -525,7 +524,11 @@ async fn a_delete_goes_the_way_of_a_push_backwards() {
     });
 
     let caller = Caller {
-        identity: Some("ann".to_owned()),
+        identity: Some(Identity {
+            id: "ann".to_owned(),
+            username: "Ann".to_owned(),
+        }),
+        ..Caller::default()
     };
     let reference = Reference::Digest(digest(&image()));
     manifests(world, MissingReferences::Accept)
@@ -546,4 +549,85 @@ async fn a_delete_goes_the_way_of_a_push_backwards() {
             "persist",
         ]
     );
+}
+
+/// The tag `latest` never moves.
+fn immutable() -> Arc<Access> {
+    let everything = Namespace {
+        access_policy: allow(),
+        missing_references: MissingReferences::Accept,
+        immutable_tags: ImmutableTags {
+            patterns: vec![TagPattern::try_from("l*".to_owned()).unwrap()],
+            exceptions: Vec::new(),
+        },
+    };
+    let namespaces = Namespaces::new([("*".to_owned(), everything)]);
+    Arc::new(Access::new(Arc::new(namespaces)))
+}
+
+fn with_immutable_tags(world: World) -> Manifests {
+    let ports = world.into_ports();
+    Manifests::new(&ports.storage, &ports.locks, &ports.clock, immutable())
+}
+
+/// lessons.md, security 10 (CVE-2026-31801): another push sets the tag between
+/// the first look and the lock.
+#[tokio::test]
+async fn a_tag_that_came_meanwhile_is_not_moved() {
+    let mut world = persisting(willing());
+    let mut looks = 0;
+    world.tags.expect_get().times(2).returning(move |_, _| {
+        looks += 1;
+        Ok((looks == 2).then(|| digest(b"other")))
+    });
+    world
+        .manifests
+        .expect_stat()
+        .returning(|_, _| Ok(Some(info())));
+    let journal = world.journal.clone();
+
+    let result = with_immutable_tags(world)
+        .put(&repository(), &by_tag(), push(image()))
+        .await;
+
+    assert!(matches!(result, Err(RegistryError::TagImmutable { .. })));
+    assert_eq!(journal.entries().last().unwrap(), "lock tag");
+}
+
+#[tokio::test]
+async fn an_immutable_tag_is_refused_before_anything_is_written() {
+    let mut world = World::new();
+    world
+        .tags
+        .expect_get()
+        .times(1)
+        .returning(|_, _| Ok(Some(digest(b"other"))));
+    world
+        .manifests
+        .expect_stat()
+        .returning(|_, _| Ok(Some(info())));
+
+    let result = with_immutable_tags(world)
+        .put(&repository(), &by_tag(), push(image()))
+        .await;
+
+    assert!(matches!(result, Err(RegistryError::TagImmutable { .. })));
+}
+
+/// Else it could neither be used nor mended.
+#[tokio::test]
+async fn an_immutable_tag_whose_manifest_is_gone_can_be_removed() {
+    let mut world = World::new();
+    world
+        .tags
+        .expect_get()
+        .returning(|_, _| Ok(Some(digest(b"gone"))));
+    world.manifests.expect_stat().returning(|_, _| Ok(None));
+    world.tags.expect_remove().times(1).returning(|_, _| Ok(()));
+
+    let result = with_immutable_tags(world)
+        .delete(&repository(), &by_tag(), &Caller::default())
+        .await;
+
+    assert!(matches!(result, Err(RegistryError::ManifestUnknown(_))));
 }

@@ -1,6 +1,7 @@
 //! Actions: the vocabulary of access policies.
 
 use std::fmt;
+use std::str::FromStr;
 
 use super::{Digest, Reference, RepositoryName};
 
@@ -38,6 +39,14 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    #[rustfmt::skip] // a table
+    pub const ALL: [Self; 14] = [
+        Self::GetApiVersion, Self::StartUpload, Self::UpdateUpload, Self::CompleteUpload, Self::GetUpload,
+        Self::CancelUpload, Self::GetBlob, Self::DeleteBlob, Self::PutManifest, Self::GetManifest,
+        Self::DeleteManifest, Self::GetReferrers, Self::ListCatalog, Self::ListTags,
+    ];
+
     /// The word that a policy compares `request.action` with.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -60,6 +69,21 @@ impl Action {
     }
 }
 
+/// Why a text is no action; it tells which there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the actions are {}", Action::ALL.map(Action::as_str).join(", "))]
+pub struct InvalidAction;
+
+impl FromStr for Action {
+    type Err = InvalidAction;
+
+    fn from_str(text: &str) -> Result<Self, InvalidAction> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|action| action.as_str() == text)
+            .ok_or(InvalidAction)
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -77,4 +101,29 @@ pub struct AccessRequest {
     pub digest: Option<Digest>,
     /// The tag or digest as in the URL, for manifests and referrers.
     pub reference: Option<Reference>,
+    /// Whether the tag that is pushed or deleted is there already. `None` until
+    /// somebody has looked, and for everything that changes no tag.
+    pub tag_exists: Option<bool>,
+}
+
+impl AccessRequest {
+    /// An action on a repository as a whole.
+    #[must_use]
+    pub fn on(repository: &RepositoryName, action: Action) -> Self {
+        Self {
+            action,
+            repository: Some(repository.clone()),
+            digest: None,
+            reference: None,
+            tag_exists: None,
+        }
+    }
+
+    /// Whether this changes a tag that nobody has looked for yet.
+    #[must_use]
+    pub fn may_find_a_tag(&self) -> bool {
+        self.tag_exists.is_none()
+            && matches!(self.reference, Some(Reference::Tag(_)))
+            && matches!(self.action, Action::PutManifest | Action::DeleteManifest)
+    }
 }

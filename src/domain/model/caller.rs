@@ -1,8 +1,36 @@
-//! Callers: who sent a request, as far as records and logs care.
+//! Callers: who sent a request, as policies, records and logs see it.
 
-/// Who asked. Kept with what they pushed or deleted.
+/// Who asks. The default is an anonymous caller without a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
-    /// The identity's id; `None` for an anonymous caller.
-    pub identity: Option<String>,
+    /// Whose credentials came with the request; `None` where none came.
+    pub identity: Option<Identity>,
+    /// What the client's certificate says; empty where there is none.
+    pub certificate: ClientCertificate,
+}
+
+/// One of the configured identities, whose credentials were verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// As the configuration calls it.
+    pub id: String,
+    /// As the client calls itself.
+    pub username: String,
+}
+
+/// The names in a client's certificate that was verified.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// Its common names (CN).
+    pub common_names: Vec<String>,
+    /// Its organizations (O).
+    pub organizations: Vec<String>,
+}
+
+impl Caller {
+    /// The identity's id, for records and logs; `None` for an anonymous caller.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.identity.as_ref().map(|identity| identity.id.as_str())
+    }
 }

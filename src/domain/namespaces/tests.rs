@@ -1,15 +1,20 @@
 use super::*;
 
 fn namespace(default_allow: bool) -> Namespace {
-    Namespace {
+    let access_policy = AccessPolicy {
         default_allow,
-        missing_references: MissingReferences::default(),
+        rules: Vec::new(),
+    };
+    Namespace {
+        access_policy,
+        ..Namespace::default()
     }
 }
 
 fn allowed(namespaces: &Namespaces, name: &str) -> Option<bool> {
     let name = name.parse().unwrap();
-    namespaces.find(&name).map(|found| found.default_allow)
+    let found = namespaces.find(&name);
+    found.map(|found| found.access_policy.default_allow)
 }
 
 /// The peer bug: the first match in a hash map decided (anchors.md, 19).

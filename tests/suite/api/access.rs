@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+use simple_registry::domain::model::Action;
+
 use crate::support::{Image, Setup, TestRegistry, digest_of};
 
 /// Requests to every endpoint of a repository.
-fn everything(repository: &str) -> Vec<(&'static str, String)> {
+pub fn everything(repository: &str) -> Vec<(&'static str, String)> {
     let digest = digest_of(b"x");
     let id = "01234567-89ab-cdef-0123-456789abcdef";
     let paths = [
@@ -145,4 +148,180 @@ async fn a_new_policy_counts_at_once() {
     let length = stream.read(&mut buffer).await.unwrap();
 
     assert!(buffer[..length].starts_with(b"HTTP/1.1 403"));
+}
+
+/// Every endpoint, and the actions that it needs permission for.
+fn endpoints() -> Vec<(&'static str, String, &'static [&'static str])> {
+    let digest = digest_of(b"x");
+    let id = "01234567-89ab-cdef-0123-456789abcdef";
+    let in_repository = [
+        ("GET", format!("blobs/{digest}"), &["get-blob"][..]),
+        ("HEAD", format!("blobs/{digest}"), &["get-blob"]),
+        ("DELETE", format!("blobs/{digest}"), &["delete-blob"]),
+        ("GET", "manifests/x".to_owned(), &["get-manifest"]),
+        ("HEAD", "manifests/x".to_owned(), &["get-manifest"]),
+        ("GET", format!("manifests/{digest}"), &["get-manifest"]),
+        ("PUT", "manifests/x".to_owned(), &["put-manifest"]),
+        (
+            "PUT",
+            format!("manifests/{digest}?tag=x"),
+            &["put-manifest"],
+        ),
+        ("DELETE", "manifests/x".to_owned(), &["delete-manifest"]),
+        (
+            "DELETE",
+            format!("manifests/{digest}"),
+            &["delete-manifest"],
+        ),
+        ("GET", "tags/list".to_owned(), &["list-tags"]),
+        ("GET", format!("referrers/{digest}"), &["get-referrers"]),
+        ("POST", "blobs/uploads/".to_owned(), &["start-upload"]),
+        (
+            "POST",
+            format!("blobs/uploads/?digest={digest}"),
+            &["start-upload", "complete-upload"],
+        ),
+        ("GET", format!("blobs/uploads/{id}"), &["get-upload"]),
+        ("PATCH", format!("blobs/uploads/{id}"), &["update-upload"]),
+        (
+            "PUT",
+            format!("blobs/uploads/{id}?digest={digest}"),
+            &["complete-upload"],
+        ),
+        ("DELETE", format!("blobs/uploads/{id}"), &["cancel-upload"]),
+    ];
+    let in_repository = in_repository
+        .into_iter()
+        .map(|(method, path, needs)| (method, format!("/v2/a/{path}"), needs));
+    let mut endpoints: Vec<_> = in_repository.collect();
+    endpoints.push(("GET", "/v2/".to_owned(), &["get-api-version"]));
+    endpoints
+}
+
+/// Asks every endpoint under this policy; those that need an action which is
+/// not `allowed` must be denied, and no others.
+async fn expect_policy(
+    registry: &TestRegistry,
+    policy: (bool, &[&str]),
+    allowed: impl Fn(&str) -> bool,
+) {
+    let entry = Setup::ruled(policy.0, policy.1);
+    let replaced = Setup::with_namespaces([("*", entry)]).registry();
+    registry.registry.send_replace(replaced);
+
+    for (method, path, needs) in endpoints() {
+        let answer = registry.call(method, &path).send().await;
+        let denied = answer.status == 403;
+        let expected = !needs.iter().all(|need| allowed(need));
+        assert_eq!(denied, expected, "{method} {path} under {policy:?}");
+        if denied && method != "HEAD" {
+            answer.expect_error(403, "DENIED");
+        }
+    }
+}
+
+/// lessons.md, security 7: every action, under every kind of policy.
+#[tokio::test]
+async fn every_action_is_judged_by_the_policy() {
+    let registry = TestRegistry::start().await;
+    expect_policy(&registry, (true, &[]), |_| true).await;
+    expect_policy(&registry, (false, &[]), |_| false).await;
+    for action in Action::ALL {
+        let action = action.as_str();
+        let is = format!("request.action == '{action}'");
+
+        expect_policy(&registry, (true, &[&is]), |it| it != action).await;
+        expect_policy(&registry, (false, &[&is]), |it| it == action).await;
+        // The first that is true decides; the second is never asked.
+        expect_policy(&registry, (true, &["false", &is, "1 == 1 / 0"]), |_| false).await;
+    }
+}
+
+/// lessons.md, correctness 42: errors fell through to "allow".
+#[tokio::test]
+async fn a_rule_without_an_answer_denies() {
+    let registry = TestRegistry::start().await;
+    for rule in ["1 / 0 == 1", "identity.username", "identity.username < 'x'"] {
+        for default_allow in [true, false] {
+            expect_policy(&registry, (default_allow, &[rule]), |_| false).await;
+            expect_policy(&registry, (default_allow, &["false", rule, "true"]), |_| {
+                false
+            })
+            .await;
+        }
+        // One that decides before it is enough.
+        expect_policy(&registry, (false, &["true", rule]), |_| true).await;
+    }
+}
+
+/// lessons.md, security 11 (GHSA-qg67-7m6v-qg25).
+#[tokio::test]
+async fn the_right_to_push_is_no_right_to_delete() {
+    let push =
+        "request.action.endsWith('-upload') || request.action in ['get-blob', 'put-manifest']";
+    let entry = Setup::ruled(false, &[push]);
+    let registry = TestRegistry::with(Setup::with_namespaces([("*", entry)])).await;
+    let image = Image::new(1);
+    image.push(&registry, "a", "latest").await;
+
+    let layer = digest_of(&image.layer);
+    for path in [
+        "manifests/latest".to_owned(),
+        format!("manifests/{}", image.digest),
+        format!("blobs/{layer}"),
+    ] {
+        let answer = registry.delete(format!("/v2/a/{path}")).send().await;
+        answer.expect_error(403, "DENIED");
+    }
+}
+
+#[tokio::test]
+async fn rules_see_the_repository_the_reference_and_the_digest() {
+    let digest = digest_of(b"x");
+    let other = digest_of(b"y");
+    let by_digest = format!("request.digest == '{digest}'");
+    for (rule, allowed, denied) in [
+        (
+            "request.namespace == 'team/app'",
+            "team/app/tags/list".to_owned(),
+            "team/tags/list".to_owned(),
+        ),
+        (
+            "request.reference == 'v1'",
+            "a/manifests/v1".to_owned(),
+            "a/manifests/v2".to_owned(),
+        ),
+        (
+            &by_digest,
+            format!("a/blobs/{digest}"),
+            format!("a/blobs/{other}"),
+        ),
+        (
+            &by_digest,
+            format!("a/manifests/{digest}"),
+            format!("a/manifests/{other}"),
+        ),
+    ] {
+        let entry = Setup::ruled(false, &[rule]);
+        let registry = TestRegistry::with(Setup::with_namespaces([("*", entry)])).await;
+
+        let answer = registry.get(format!("/v2/{allowed}")).send().await;
+        answer.expect_status(404);
+        let answer = registry.get(format!("/v2/{denied}")).send().await;
+        answer.expect_error(403, "DENIED");
+    }
+}
+
+#[tokio::test]
+async fn the_catalog_lists_what_the_rules_show() {
+    let rule = "request.action != 'list-catalog' || request.namespace.startsWith('public/')";
+    let entry = Setup::ruled(false, &[rule]);
+    let registry = TestRegistry::with(Setup::with_namespaces([("*", entry)])).await;
+    for repository in ["public/a", "secret/a", "public/b"] {
+        Image::new(1).push(&registry, repository, "latest").await;
+    }
+
+    let catalog = registry.get("/v2/_catalog").send().await.json();
+
+    assert_eq!(catalog["repositories"], json!(["public/a", "public/b"]));
 }

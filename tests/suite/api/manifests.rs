@@ -260,8 +260,8 @@ async fn what_may_be_missing_can_be_configured() {
     ];
     for (missing_references, of_index, of_image) in table {
         let namespace = Namespace {
-            default_allow: true,
             missing_references,
+            ..Setup::open()
         };
         let registry = TestRegistry::with(Setup::with_namespaces([("*", namespace)])).await;
 
@@ -285,8 +285,8 @@ async fn what_may_be_missing_can_be_configured() {
 #[tokio::test]
 async fn an_index_may_list_blobs() {
     let namespace = Namespace {
-        default_allow: true,
         missing_references: MissingReferences::Refuse,
+        ..Setup::open()
     };
     let registry = TestRegistry::with(Setup::with_namespaces([("*", namespace)])).await;
     let digest = registry.push_blob("a", b"layer").await;

@@ -1,8 +1,11 @@
 //! The program as a shell sees it: what it prints, and what it ends with.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::io::{Read, Write};
+use std::process::{Command, Output, Stdio};
 
+use simple_registry::adapters::identities::PasswordHash;
+use simple_registry::domain::model::Secret;
 use tempfile::TempDir;
 
 /// The README's text.
@@ -17,6 +20,8 @@ Options:
   --help, help      display usage information
 
 Commands:
+  hash-password     Hash a password, for an identity of the configuration
+  policy            Explain what the access policies decide
   scrub             Check the storage backend for inconsistencies
   server            Run the registry listeners
 
@@ -92,8 +97,8 @@ fn a_bad_configuration_ends_with_64_and_its_place() {
 
 #[test]
 fn what_this_version_can_not_do_is_refused_all_at_once() {
-    let config = "[storage.fs]\nroot_dir = 'data'\n[server.tls]\nserver_certificate_bundle = 'c'\n\
-                  server_private_key = 'k'\n[identity.alice]\nusername = 'alice'\npassword = '$argon2id$x'\n";
+    let config = "[storage.fs]\nroot_dir = 'data'\n[observability.tracing]\nendpoint = 'http://x'\n\
+                  [collector]\nenabled = true\n";
 
     let output = run(Some(config), &["server"]);
 
@@ -102,11 +107,12 @@ fn what_this_version_can_not_do_is_refused_all_at_once() {
     let lines: Vec<&str> = errors.lines().collect();
     assert_eq!(lines.len(), 2, "{errors}");
     assert!(
-        lines[0].starts_with("config.toml:3:9: server.tls: not part of this version yet; "),
+        lines[0]
+            .starts_with("config.toml:3:16: observability.tracing: not part of this version yet; "),
         "{errors}"
     );
     assert!(
-        lines[1].starts_with("config.toml:6:11: identity.alice: not part of this version yet; "),
+        lines[1].starts_with("config.toml:6:1: collector.enabled: not part of this version yet; "),
         "{errors}"
     );
 }
@@ -134,6 +140,117 @@ fn a_secret_comes_from_the_environment_or_is_told_to_be_missing() {
         errors(&with)
     );
     assert!(!errors(&with).contains("hunter2"));
+}
+
+/// lessons.md, correctness 43 and security 29
+#[test]
+fn a_broken_tls_section_never_serves_in_the_clear() {
+    let config = "[storage.fs]\nroot_dir = 'data'\n[server]\nport = 0\n[server.tls]\n\
+                  server_certificate_bundle = 'absent.pem'\nserver_private_key = 'absent.key'\n";
+
+    let output = run(Some(config), &["server"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    let errors = errors(&output);
+    let expected = "server.tls.server_certificate_bundle: can't be used: absent.pem: ";
+    assert!(errors.contains(expected), "{errors}");
+    assert!(!errors.contains("listening"), "{errors}");
+}
+
+/// `hash-password`, where nobody types.
+fn hash_password(input: &str) -> Output {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("config.toml"), "nonsense").unwrap();
+    let mut child = program(&directory)
+        .arg("hash-password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Whether the configuration takes it as the hash of this password.
+fn is_hash_of(printed: &[u8], password: &str) -> bool {
+    let printed = std::str::from_utf8(printed).unwrap();
+    let hash = PasswordHash::parse(&Secret::new(printed.trim_end().to_owned())).unwrap();
+    assert!(
+        printed.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+        "{printed}"
+    );
+    hash.verify(password.as_bytes())
+}
+
+#[test]
+fn the_hash_of_a_password_needs_no_configuration() {
+    for input in ["pass word", "pass word\n", "pass word\r\nand more\n"] {
+        let output = hash_password(input);
+
+        assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+        assert!(is_hash_of(&output.stdout, "pass word"), "{input:?}");
+    }
+}
+
+#[test]
+fn an_empty_password_is_not_hashed() {
+    for input in ["", "\n", "\nsecret\n"] {
+        let output = hash_password(input);
+
+        assert_eq!(output.status.code(), Some(1));
+        assert!(errors(&output).contains("the password is empty"));
+        assert!(output.stdout.is_empty());
+    }
+}
+
+/// Types at a terminal, each answer after its prompt; returns what was printed, and what the terminal showed.
+fn type_passwords(answers: [&str; 2]) -> (Output, String) {
+    let directory = TempDir::new().unwrap();
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut child = program(&directory)
+        .arg("hash-password")
+        .stdin(terminal.slave)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut keyboard = fs::File::from(terminal.master);
+    let mut said = String::new();
+    let stderr = child.stderr.as_mut().unwrap();
+    for (prompt, answer) in ["Password: ", "The same again: "].into_iter().zip(answers) {
+        while !said.ends_with(prompt) {
+            let mut byte = [0];
+            stderr.read_exact(&mut byte).unwrap();
+            said.push(char::from(byte[0]));
+        }
+        keyboard
+            .write_all(format!("{answer}\n").as_bytes())
+            .unwrap();
+    }
+    let output = child.wait_with_output().unwrap();
+    let mut shown = Vec::new();
+    // Its end is an error: nobody is at the other side any more.
+    let _ = keyboard.read_to_end(&mut shown);
+    (output, String::from_utf8(shown).unwrap())
+}
+
+#[test]
+fn a_password_is_typed_twice_and_never_shown() {
+    let (output, shown) = type_passwords(["secret", "secret"]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert!(is_hash_of(&output.stdout, "secret"));
+    assert_eq!(shown, "\r\n\r\n");
+
+    let (output, _) = type_passwords(["secret", "Secret"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("differ"), "{}", errors(&output));
+    assert!(output.stdout.is_empty());
 }
 
 #[test]
@@ -194,4 +311,63 @@ fn a_log_filter_that_makes_no_sense_is_told_of_and_replaced() {
         "{}",
         errors(&output)
     );
+}
+
+const POLICY: &str = "storage.fs.root_dir = 'data'\n[repository.team.access_policy]\n\
+    rules = [\"request.action == 'get-blob'\", \"identity.certificate.organizations.contains('ops')\"]\n";
+
+#[test]
+fn a_policy_is_tested_without_a_server() {
+    for (arguments, code, last) in [
+        (
+            &["--action", "get-blob"][..],
+            0,
+            "allowed: rule 0 is true\n",
+        ),
+        (&["--action", "list-tags"], 2, "denied: no rule is true\n"),
+        (
+            &["--action", "list-tags", "--certificate-o", "ops"],
+            0,
+            "allowed: rule 1 is true\n",
+        ),
+    ] {
+        let command = ["policy", "test", "--repository", "team/app"];
+        let output = run(Some(POLICY), &[&command[..], arguments].concat());
+
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.ends_with(last), "{text}");
+    }
+}
+
+#[test]
+fn a_policy_test_that_makes_no_sense_ends_with_64_and_says_why() {
+    for (arguments, message) in [
+        (
+            &["--action", "push"][..],
+            "the actions are get-api-version, ",
+        ),
+        (&["--action", "get-blob"], "name it with --repository"),
+        (
+            &["--action", "get-blob", "--repository", "A"],
+            "Error parsing option '--repository'",
+        ),
+        (
+            &[
+                "--action",
+                "list-tags",
+                "--repository",
+                "a",
+                "--user",
+                "bob",
+            ],
+            "no identity has the user name \"bob\"",
+        ),
+        (&[], "--action"),
+    ] {
+        let output = run(Some(POLICY), &[&["policy", "test"][..], arguments].concat());
+
+        assert_eq!(output.status.code(), Some(64), "{arguments:?}");
+        assert!(errors(&output).contains(message), "{}", errors(&output));
+    }
 }

@@ -98,9 +98,9 @@ fn environment(name: &str) -> Option<String> {
         "ALICE_PASSWORD_HASH",
         "UPSTREAM_PASSWORD",
     ];
-    known
-        .contains(&name)
-        .then(|| "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned())
+    known.contains(&name).then(|| {
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGE".to_owned()
+    })
 }
 
 fn problems(text: &str) -> Vec<Problem> {
@@ -168,7 +168,7 @@ fn the_sections_that_are_to_come_are_refused_by_name_only() {
             );
             assert!(problem.place.is_some(), "{problem}");
         }
-        assert!(problems.len() >= 22, "{problems:#?}");
+        assert!(problems.len() >= 15, "{problems:#?}");
     }
 }
 

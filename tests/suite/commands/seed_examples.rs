@@ -1,6 +1,11 @@
 //! The examples of the project's first text, word for word: each loads, or is refused with the message that helps.
 
+use std::sync::Arc;
+
 use simple_registry::app::config::{Loaded, parse};
+use simple_registry::app::wiring;
+use simple_registry::domain::access::{Access, Ground};
+use simple_registry::domain::model::{AccessRequest, Action, Caller, ClientCertificate, Identity};
 
 const STORAGE: &str = "storage.fs.root_dir = '/var/lib/registry'\n\n";
 
@@ -54,27 +59,42 @@ fn the_upstreams_are_understood_and_refused_by_name_only() {
     );
 }
 
+/// As the rules read: they deny the administrators, since the default allows.
 #[test]
-fn the_access_rules_are_understood_and_refused_by_name_only() {
-    assert_eq!(
-        load(ACCESS).unwrap_err(),
-        "config.toml:6:1: repository.my-registry.access_policy.rules: not part of this version yet; use default_allow alone"
-    );
-}
+fn the_access_rules_load_and_mean_what_they_say() {
+    let loaded = load(ACCESS).unwrap();
+    let access = Access::new(Arc::new(wiring::namespaces(&loaded.config).unwrap()));
+    let named = |username: &str| Caller {
+        identity: Some(Identity {
+            id: "some-id".to_owned(),
+            username: username.to_owned(),
+        }),
+        ..Caller::default()
+    };
+    let from = |organization: &str| Caller {
+        certificate: ClientCertificate {
+            organizations: vec!["staff".to_owned(), organization.to_owned()],
+            ..ClientCertificate::default()
+        },
+        ..Caller::default()
+    };
+    for (caller, rule) in [
+        (Caller::default(), None),
+        (named("alice"), None),
+        (from("ops"), None),
+        (named("admin"), Some(0)),
+        (from("admin"), Some(1)),
+    ] {
+        let request = AccessRequest::on(&"my-registry/app".parse().unwrap(), Action::GetBlob);
 
-#[test]
-fn the_access_policy_without_rules_loads() {
-    let example = &ACCESS[..ACCESS.find("rules").unwrap()];
+        let verdict = access.judge(&caller, &request);
 
-    let loaded = load(example).unwrap();
-
-    assert!(
-        loaded.config.repository["my-registry"]
-            .access_policy
-            .as_ref()
-            .unwrap()
-            .default_allow
-    );
+        assert_eq!(verdict.allowed, rule.is_none(), "{caller:?}");
+        match verdict.ground {
+            Ground::Rule(index) => assert_eq!(Some(index), rule),
+            ground => assert!(rule.is_none(), "{ground}"),
+        }
+    }
 }
 
 #[test]

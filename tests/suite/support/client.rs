@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// No answer takes longer.
@@ -33,6 +35,12 @@ impl Call {
         }
     }
 
+    /// Shows these credentials.
+    pub fn login(self, username: &str, password: &str) -> Self {
+        let encoded = STANDARD.encode(format!("{username}:{password}"));
+        self.header("Authorization", format!("Basic {encoded}"))
+    }
+
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
@@ -51,13 +59,19 @@ impl Call {
     }
 
     pub async fn send(self) -> Answer {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let (mut reader, mut writer) = stream.split();
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        self.send_on(stream).await
+    }
+
+    /// Sends it on a connection that is there already.
+    pub async fn send_on(self, stream: impl AsyncRead + AsyncWrite) -> Answer {
+        let (mut reader, mut writer) = tokio::io::split(stream);
         let head_only = self.method == "HEAD";
         let text = self.text();
         // An early answer may come while we still send.
         let send = async {
             let _ = writer.write_all(&text).await;
+            let _ = writer.flush().await;
         };
         let receive = Answer::read(&mut reader, head_only);
         let (answer, ()) = tokio::join!(receive, send);

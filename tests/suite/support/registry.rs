@@ -4,13 +4,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use simple_registry::adapters::cel::access_rule;
 use simple_registry::adapters::clock::SystemClock;
+use simple_registry::adapters::http::tls::Tls;
 use simple_registry::adapters::http::{Settings, serve};
+use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
-use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
+use simple_registry::domain::access::AccessPolicy;
+use simple_registry::domain::namespaces::{Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
-use simple_registry::ports::{Clock, LockManager, StoragePorts};
+use simple_registry::ports::{Authenticator, Clock, LockManager, StoragePorts};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -23,6 +27,8 @@ use super::content::digest_of;
 /// What a test wants of its registry.
 pub struct Setup {
     pub storage: StoragePorts,
+    pub tls: Option<Tls>,
+    pub identities: Option<Identities>,
     pub settings: Settings,
     pub namespaces: Vec<(&'static str, Namespace)>,
 }
@@ -32,6 +38,8 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             storage: storage::open_memory().unwrap(),
+            tls: None,
+            identities: None,
             settings: Settings::default(),
             namespaces: vec![("*", Self::open())],
         }
@@ -42,17 +50,29 @@ impl Setup {
     /// A namespace that allows everything.
     pub fn open() -> Namespace {
         Namespace {
-            default_allow: true,
-            missing_references: MissingReferences::default(),
+            access_policy: AccessPolicy {
+                default_allow: true,
+                rules: Vec::new(),
+            },
+            ..Namespace::default()
+        }
+    }
+
+    /// A namespace with these rules.
+    pub fn ruled(default_allow: bool, rules: &[&str]) -> Namespace {
+        let rules = rules.iter().map(|rule| access_rule(rule).unwrap());
+        Namespace {
+            access_policy: AccessPolicy {
+                default_allow,
+                rules: rules.collect(),
+            },
+            ..Namespace::default()
         }
     }
 
     /// A namespace that allows nothing.
     pub fn closed() -> Namespace {
-        Namespace {
-            default_allow: false,
-            missing_references: MissingReferences::default(),
-        }
+        Namespace::default()
     }
 
     /// Everything is allowed, in memory, with these settings.
@@ -82,7 +102,10 @@ impl Setup {
             .iter()
             .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
         let namespaces = Namespaces::new(namespaces);
-        Arc::new(Registry::new(&self.storage, &locks, &clock, namespaces))
+        let registry = Registry::new(&self.storage, &locks, &clock, namespaces);
+        let identities = self.identities.clone();
+        let authenticator = identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>);
+        Arc::new(registry.with_identities(authenticator))
     }
 }
 
@@ -106,7 +129,13 @@ impl TestRegistry {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let (registry, receiver) = watch::channel(setup.registry());
-        let server = tokio::spawn(serve(listener, receiver, setup.settings, shutdown.clone()));
+        let server = tokio::spawn(serve(
+            listener,
+            setup.tls,
+            receiver,
+            setup.settings,
+            shutdown.clone(),
+        ));
         Self {
             address,
             shutdown,

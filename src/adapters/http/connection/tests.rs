@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use super::*;
 
+const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 fn settings() -> Settings {
     Settings {
         header_timeout: Duration::from_secs(10),
@@ -18,7 +20,7 @@ async fn after(seconds: u64, connection: &Connection) -> Option<Fault> {
 /// lessons.md, security 32
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_a_request_is_closed() {
-    let connection = Connection::new();
+    let connection = Connection::new(PEER);
 
     assert_eq!(after(9, &connection).await, None);
     assert_eq!(after(1, &connection).await, Some(Fault::Silent));
@@ -26,7 +28,7 @@ async fn a_connection_without_a_request_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_another_request_is_closed_later() {
-    let connection = Arc::new(Connection::new());
+    let connection = Arc::new(Connection::new(PEER));
     drop(connection.begin());
 
     assert_eq!(after(89, &connection).await, None);
@@ -35,7 +37,7 @@ async fn a_connection_without_another_request_is_closed_later() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_is_not_idle_while_bytes_leave_it() {
-    let connection = Arc::new(Connection::new());
+    let connection = Arc::new(Connection::new(PEER));
     drop(connection.begin());
     for _ in 0..10 {
         assert_eq!(after(89, &connection).await, None);
@@ -45,7 +47,7 @@ async fn a_connection_is_not_idle_while_bytes_leave_it() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_may_take_its_time() {
-    let connection = Arc::new(Connection::new());
+    let connection = Arc::new(Connection::new(PEER));
     let _active = connection.begin();
 
     assert_eq!(after(100_000, &connection).await, None);
@@ -54,7 +56,7 @@ async fn a_request_may_take_its_time() {
 /// lessons.md, correctness 25
 #[tokio::test(start_paused = true)]
 async fn a_response_that_nobody_takes_closes_the_connection() {
-    let connection = Arc::new(Connection::new());
+    let connection = Arc::new(Connection::new(PEER));
     let _active = connection.begin();
     let meter = Arc::new(Mutex::new(Meter::new(Duration::from_mins(1))));
     connection.watch(&meter);

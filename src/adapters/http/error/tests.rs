@@ -55,6 +55,13 @@ fn every_registry_error() -> Vec<(RegistryError, u16)> {
         (R::NameUnknown, 404),
         (R::SizeInvalid("x".to_owned()), 400),
         (R::Denied, 403),
+        (
+            R::TagImmutable {
+                tag: "v1".parse().unwrap(),
+                pattern: "v*".to_owned().try_into().unwrap(),
+            },
+            403,
+        ),
         (R::Unsupported("x".to_owned()), 405),
         (R::TooManyRequests, 429),
         (R::RangeInvalid { size: 5 }, 416),

@@ -12,12 +12,8 @@ use crate::domain::model::{AccessRequest, Action, Page, RepositoryName};
 pub async fn list(exchange: Exchange, page: &Page<String>) -> Answer {
     let access = exchange.registry.access();
     let may_see = |repository: &RepositoryName| {
-        access.allows(&AccessRequest {
-            action: Action::ListCatalog,
-            repository: Some(repository.clone()),
-            digest: None,
-            reference: None,
-        })
+        let request = AccessRequest::on(repository, Action::ListCatalog);
+        access.allows(&exchange.caller, &request)
     };
     let listing = exchange.registry.catalog().list(page, &may_see).await?;
     let names: Vec<&str> = listing.items.iter().map(RepositoryName::as_str).collect();

@@ -49,12 +49,11 @@ pub async fn mount(
 ) -> Answer {
     let access = exchange.registry.access();
     let may = |action: Action, repository: &RepositoryName| {
-        access.allows(&AccessRequest {
-            action,
-            repository: Some(repository.clone()),
+        let request = AccessRequest {
             digest: Some(digest.clone()),
-            reference: None,
-        })
+            ..AccessRequest::on(repository, action)
+        };
+        access.allows(&exchange.caller, &request)
     };
     let may_read = |source: &RepositoryName| may(Action::GetBlob, source);
     let source = match from {

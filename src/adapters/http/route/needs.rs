@@ -14,6 +14,7 @@ impl Route {
                 repository: None,
                 digest: None,
                 reference: None,
+                tag_exists: None,
             }],
             // Judged for each repository that it lists.
             Self::Catalog(_) => Vec::new(),
@@ -21,7 +22,7 @@ impl Route {
                 vec![of_blob(Action::GetBlob, name, digest)]
             }
             Self::DeleteBlob(name, digest) => vec![of_blob(Action::DeleteBlob, name, digest)],
-            Self::StartUpload(name, _) => vec![of_repository(Action::StartUpload, name)],
+            Self::StartUpload(name, _) => vec![AccessRequest::on(name, Action::StartUpload)],
             Self::PushBlob(name, digest) => vec![
                 of_blob(Action::StartUpload, name, digest),
                 of_blob(Action::CompleteUpload, name, digest),
@@ -29,12 +30,12 @@ impl Route {
             Self::MountBlob {
                 repository, digest, ..
             } => vec![of_blob(Action::StartUpload, repository, digest)],
-            Self::AppendUpload(name, _) => vec![of_repository(Action::UpdateUpload, name)],
+            Self::AppendUpload(name, _) => vec![AccessRequest::on(name, Action::UpdateUpload)],
             Self::FinishUpload(name, _, digest) => {
                 vec![of_blob(Action::CompleteUpload, name, digest)]
             }
-            Self::UploadStatus(name, _) => vec![of_repository(Action::GetUpload, name)],
-            Self::CancelUpload(name, _) => vec![of_repository(Action::CancelUpload, name)],
+            Self::UploadStatus(name, _) => vec![AccessRequest::on(name, Action::GetUpload)],
+            Self::CancelUpload(name, _) => vec![AccessRequest::on(name, Action::CancelUpload)],
             Self::GetManifest(name, reference) | Self::StatManifest(name, reference) => {
                 vec![of_manifest(Action::GetManifest, name, reference)]
             }
@@ -48,34 +49,23 @@ impl Route {
                     .map(|it| of_manifest(Action::PutManifest, name, &it))
                     .collect()
             }
-            Self::ListTags(name, _) => vec![of_repository(Action::ListTags, name)],
+            Self::ListTags(name, _) => vec![AccessRequest::on(name, Action::ListTags)],
             Self::ListReferrers {
                 repository,
                 subject,
                 ..
             } => vec![AccessRequest {
-                action: Action::GetReferrers,
-                repository: Some(repository.clone()),
-                digest: None,
                 reference: Some(Reference::Digest(subject.clone())),
+                ..AccessRequest::on(repository, Action::GetReferrers)
             }],
         }
-    }
-}
-
-fn of_repository(action: Action, repository: &RepositoryName) -> AccessRequest {
-    AccessRequest {
-        action,
-        repository: Some(repository.clone()),
-        digest: None,
-        reference: None,
     }
 }
 
 fn of_blob(action: Action, repository: &RepositoryName, digest: &Digest) -> AccessRequest {
     AccessRequest {
         digest: Some(digest.clone()),
-        ..of_repository(action, repository)
+        ..AccessRequest::on(repository, action)
     }
 }
 
@@ -91,6 +81,6 @@ fn of_manifest(
     AccessRequest {
         digest,
         reference: Some(reference.clone()),
-        ..of_repository(action, repository)
+        ..AccessRequest::on(repository, action)
     }
 }

@@ -1,5 +1,6 @@
-//! Rules that stand under the wrong policy: told apart by the variables that they name.
+//! Rules that can't be used, or stand under the wrong policy: these are told apart by the variables that they name.
 
+use crate::adapters::cel;
 use crate::app::config::RepositoryConfig;
 use crate::app::config::findings::Findings;
 use crate::app::config::key_path::KeyPath;
@@ -10,7 +11,10 @@ const RETENTION: &[&str] = &["image", "last_pushed", "last_pulled"];
 /// Variables that only an access rule has.
 const ACCESS: &[&str] = &["identity", "request"];
 
-/// Refuses the rules of one repository entry that belong to its other policy.
+/// How much of a rule a message repeats.
+const EXCERPT: usize = 200;
+
+/// Refuses the rules of one repository entry that can't be used, or belong to its other policy.
 pub(super) fn check(entry: &KeyPath, repository: &RepositoryConfig, findings: &mut Findings<'_>) {
     let policies = [
         (
@@ -40,8 +44,20 @@ pub(super) fn check(entry: &KeyPath, repository: &RepositoryConfig, findings: &m
                     key.index(index),
                     format!("`{variable}` belongs to `{other}`"),
                 );
+            } else if policy == "access_policy"
+                && let Err(error) = cel::access_rule(rule)
+            {
+                findings.refuse(key.index(index), format!("{:?}: {error}", excerpt(rule)));
             }
         }
+    }
+}
+
+/// As much of a rule as helps to find it.
+fn excerpt(rule: &str) -> String {
+    match rule.char_indices().nth(EXCERPT) {
+        Some((end, _)) => format!("{}…", &rule[..end]),
+        None => rule.to_owned(),
     }
 }
 

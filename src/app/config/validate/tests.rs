@@ -163,8 +163,8 @@ fn a_redis_url_is_checked_and_not_shown() {
 fn identities_have_names_of_their_own_and_hashed_passwords() {
     let refusals = refusals(
         "identity.a = { username = 'same', password = 'hunter2' }\n\
-         identity.b = { username = 'same', password = '$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA' }\n\
-         identity.c = { username = 'with:colon', password = '$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA' }",
+         identity.b = { username = 'same', password = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGE' }\n\
+         identity.c = { username = 'with:colon', password = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGE' }",
     );
 
     assert_eq!(refusals.len(), 3, "{refusals:?}");
@@ -260,4 +260,63 @@ fn missing_references_has_three_settings() {
         load("repository.a = {}").unwrap().config.repository["a"].missing_references,
         MissingReferences::Indexes
     );
+}
+
+#[test]
+fn a_rule_that_can_not_be_used_is_refused_with_its_text_and_the_reason() {
+    let rules =
+        "repository.a.access_policy.rules = [\n  'true',\n  \"identity.nmae == 'x'\",\n  '1 +',\n]";
+    let message = load(rules).unwrap_err();
+
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(
+        lines[0],
+        "c.toml:4:3: repository.a.access_policy.rules[1]: \"identity.nmae == 'x'\": \
+         unknown variable `identity.nmae`; did you mean `identity.id`?"
+    );
+    assert!(
+        lines[1]
+            .starts_with("c.toml:5:3: repository.a.access_policy.rules[2]: \"1 +\": column 4: "),
+        "{message}"
+    );
+    assert_eq!(lines.len(), 2, "{message}");
+}
+
+#[test]
+fn a_long_rule_is_not_repeated_in_full() {
+    let rule = "x".repeat(5000);
+
+    let refusals = refusals(&format!("repository.a.access_policy.rules = ['{rule}']"));
+
+    assert!(
+        refusals[0].ends_with("x…\": longer than 4096 bytes"),
+        "{refusals:?}"
+    );
+    assert!(refusals[0].len() < 400);
+}
+
+#[test]
+fn a_pattern_that_matches_no_tag_is_refused() {
+    assert_eq!(
+        refusals("repository.a.immutable_tags = ['v*', '^v.*$']"),
+        [
+            "repository.a.immutable_tags[1]: expected a tag in which * stands for any characters \
+             and ? for one, such as \"v*\", found \"^v.*$\""
+        ]
+    );
+}
+
+#[test]
+fn exceptions_from_nothing_are_warned_of() {
+    let policy = "repository.a.access_policy = {}\n";
+    let alone = warnings(&format!("{policy}repository.a.mutable_tags = ['v*']"));
+    let both =
+        format!("{policy}repository.a = {{ immutable_tags = ['v*'], mutable_tags = ['*-rc*'] }}");
+
+    assert_eq!(alone.len(), 1, "{alone:?}");
+    assert!(
+        alone[0].contains("repository.a.mutable_tags: has no effect"),
+        "{alone:?}"
+    );
+    assert!(warnings(&both.replace(policy, "")).is_empty());
 }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{Complaint, distance, understand};
+use super::{Complaint, understand};
 
 fn value(message: &str) -> String {
     match understand(message) {
@@ -70,19 +70,6 @@ fn a_long_value_is_cut_short() {
     ));
 
     assert!(message.chars().count() < 120, "{message}");
-}
-
-#[test]
-fn the_distance_counts_letters() {
-    for (left, right, letters) in [
-        ("", "", 0),
-        ("", "abc", 3),
-        ("abc", "", 3),
-        ("port", "prot", 2),
-        ("kitten", "sitting", 3),
-    ] {
-        assert_eq!(distance(left, right), letters, "{left} {right}");
-    }
 }
 
 proptest! {

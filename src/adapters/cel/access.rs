@@ -1,0 +1,89 @@
+//! Access rules: what they can ask about a request.
+
+use std::sync::Arc;
+
+use cel_interpreter::common::types::{CelBool, CelList, CelNull, CelString};
+use cel_interpreter::common::value::{CowVal, Val};
+use cel_interpreter::context::VariableResolver;
+
+use super::program::{InvalidRule, Program, Vocabulary};
+use crate::domain::model::{AccessRequest, Caller, Identity, RepositoryName};
+use crate::ports::{AccessRule, RuleError};
+
+const TAG_EXISTS: &str = "request.tag_exists";
+
+#[rustfmt::skip] // a table
+static VOCABULARY: Vocabulary = Vocabulary {
+    variables: &[
+        "identity.id", "identity.username",
+        "identity.certificate.common_names", "identity.certificate.organizations",
+        "request.action", "request.namespace", "request.digest", "request.reference", TAG_EXISTS,
+    ],
+    functions: &[
+        "bool", "bytes", "contains", "double", "endsWith", "int", "matches", "size", "startsWith", "string", "uint",
+    ],
+};
+
+/// Compiles a rule of an access policy.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn access_rule(text: &str) -> Result<Arc<dyn AccessRule>, InvalidRule> {
+    Ok(Arc::new(Rule(Program::compile(text, &VOCABULARY)?)))
+}
+
+struct Rule(Program);
+
+impl AccessRule for Rule {
+    fn matches(&self, caller: &Caller, request: &AccessRequest) -> Result<bool, RuleError> {
+        self.0.evaluate(&Variables { caller, request })
+    }
+
+    fn asks_for_the_tag(&self) -> bool {
+        self.0.uses(TAG_EXISTS)
+    }
+}
+
+/// Gives a rule what it asks for, and builds nothing else.
+struct Variables<'r> {
+    caller: &'r Caller,
+    request: &'r AccessRequest,
+}
+
+impl VariableResolver for Variables<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        let Self { caller, request } = self;
+        let identity = |field: fn(&Identity) -> &str| text(caller.identity.as_ref().map(field));
+        Some(match variable {
+            "identity.id" => identity(|identity| &identity.id),
+            "identity.username" => identity(|identity| &identity.username),
+            "identity.certificate.common_names" => list(&caller.certificate.common_names),
+            "identity.certificate.organizations" => list(&caller.certificate.organizations),
+            "request.action" => text(Some(request.action.as_str())),
+            "request.namespace" => text(request.repository.as_ref().map(RepositoryName::as_str)),
+            "request.digest" => text(request.digest.as_ref().map(ToString::to_string)),
+            "request.reference" => text(request.reference.as_ref().map(ToString::to_string)),
+            TAG_EXISTS => CowVal::owned(CelBool::from(request.tag_exists.unwrap_or(false))),
+            _ => return None,
+        })
+    }
+}
+
+/// What is absent is null, so that a comparison with it is false and no error.
+fn text<'b>(text: Option<impl Into<CelString<'b>>>) -> CowVal<'b, 'b> {
+    match text {
+        Some(text) => CowVal::owned(text.into()),
+        None => CowVal::owned(CelNull),
+    }
+}
+
+fn list(texts: &[String]) -> CowVal<'_, '_> {
+    let texts = texts.iter().map(|text| -> Box<dyn Val + '_> {
+        let text: CelString<'_> = text.as_str().into();
+        Box::new(text)
+    });
+    CowVal::owned(CelList::from(texts.collect::<Vec<_>>()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! TLS: the files that the configuration names, checked and made into what rustls serves by.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
+use thiserror::Error;
+use tokio::sync::watch;
+use x509_parser::x509::AttributeTypeAndValue;
+
+use super::config::TlsConfig;
+use crate::domain::model::ClientCertificate;
+
+/// What new connections are served by. To replace it replaces everything at once, the tickets of earlier sessions too:
+/// none brings back a client certificate that the new authorities don't know.
+pub type Tls = watch::Receiver<Arc<ServerConfig>>;
+
+/// No file of certificates is longer: all authorities of the world have 300 KiB.
+const LONGEST: u64 = 16 << 20;
+
+/// Protocols in the order of our preference, which is the one that counts.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// A file that TLS can't be served with.
+#[derive(Debug, Error)]
+#[error("{}", file.display())]
+pub struct TlsError {
+    /// The key of the configuration that names it.
+    pub key: &'static str,
+    /// The file.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// Reads and checks the files. A certificate that is not valid today is used all the same, with a warning: clients say
+/// what they think of it, and those that don't care go on.
+///
+/// # Errors
+/// The first file that can't be used, and why.
+pub fn load(config: &TlsConfig) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = Arc::new(ring::default_provider());
+    let identity = identity(config, &provider)?;
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| of_certificate(config)(error.into()))?;
+    let builder = match &config.client_ca_bundle {
+        Some(file) => builder.with_client_cert_verifier(verifier(file, provider)?),
+        None => builder.with_no_client_auth(),
+    };
+    let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
+    server.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(server))
+}
+
+fn of(key: &'static str, file: &Path) -> impl Fn(Box<dyn Error + Send + Sync>) -> TlsError {
+    let file = file.to_owned();
+    move |source| TlsError {
+        key,
+        file: file.clone(),
+        source,
+    }
+}
+
+fn of_certificate(config: &TlsConfig) -> impl Fn(Box<dyn Error + Send + Sync>) -> TlsError {
+    let key = "server.tls.server_certificate_bundle";
+    of(key, &config.server_certificate_bundle)
+}
+
+/// The server's certificates and their key.
+fn identity(config: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let chain = certificates(&config.server_certificate_bundle).map_err(of_certificate(config))?;
+    if let Some(false) = chain.first().and_then(is_valid_today) {
+        let file = config.server_certificate_bundle.display();
+        tracing::warn!(%file, "server.tls.server_certificate_bundle: the certificate has expired, or is not valid yet");
+    }
+
+    let failed = of("server.tls.server_private_key", &config.server_private_key);
+    let pem = read(&config.server_private_key).map_err(|error| failed(error.into()))?;
+    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
+        failed("holds no private key in PEM that can be used without a password".into())
+    })?;
+    let key = provider.key_provider.load_private_key(key);
+    let key = key.map_err(|error| failed(error.into()))?;
+
+    let identity = CertifiedKey::new(chain, key);
+    match identity.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(identity),
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            let certificate = config.server_certificate_bundle.display();
+            Err(failed(
+                format!("is not the key of the first certificate in {certificate}").into(),
+            ))
+        }
+        Err(error) => Err(of_certificate(config)(error.into())),
+    }
+}
+
+/// Who looks at the certificates of clients. A client may do without one; what it shows must be good.
+fn verifier(
+    file: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let failed = of("server.tls.client_ca_bundle", file);
+    let mut authorities = RootCertStore::empty();
+    for certificate in certificates(file).map_err(&failed)? {
+        authorities
+            .add(certificate)
+            .map_err(|error| failed(error.into()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| failed(error.into()))
+}
+
+/// The certificates of a file, of which there is one at least.
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Box<dyn Error + Send + Sync>> {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?).collect::<Result<_, _>>()?;
+    if chain.is_empty() {
+        return Err("holds no certificate in PEM".into());
+    }
+    for (index, certificate) in chain.iter().enumerate() {
+        x509_parser::parse_x509_certificate(certificate)
+            .map_err(|error| format!("certificate {} in it: {error}", index + 1))?;
+    }
+    Ok(chain)
+}
+
+fn is_valid_today(certificate: &CertificateDer<'static>) -> Option<bool> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    Some(certificate.validity().is_valid())
+}
+
+/// The names in a client's certificate. Of one that can't be read, or names in no text, there are none.
+pub fn names(certificate: &CertificateDer<'_>) -> ClientCertificate {
+    match x509_parser::parse_x509_certificate(certificate) {
+        Ok((_, certificate)) => {
+            let subject = certificate.subject();
+            ClientCertificate {
+                common_names: texts(subject.iter_common_name()),
+                organizations: texts(subject.iter_organization()),
+            }
+        }
+        Err(error) => {
+            tracing::debug!(%error, "a client's certificate can't be read");
+            ClientCertificate::default()
+        }
+    }
+}
+
+fn texts<'a>(names: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Vec<String> {
+    names
+        .filter_map(|name| name.as_str().ok())
+        .map(str::to_owned)
+        .collect()
+}
+
+fn read(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?
+        .take(LONGEST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "larger than 16 MiB",
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Outbound: the configured identities, and whose credentials are whose.
+
+pub mod config;
+mod failures;
+mod password_hash;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use siphasher::sip128::SipHasher24;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use self::config::IdentityConfig;
+use self::failures::Failures;
+pub use self::password_hash::{BadHash, PasswordHash, hash};
+use crate::domain::model::{Credentials, Identity, Secret};
+use crate::ports::{AuthenticationError, Authenticator};
+
+/// How many passwords are hashed at a time: each takes a core and megabytes, and anybody can ask for it.
+const AT_A_TIME: usize = 2;
+
+/// How long a verified password is remembered after its last use.
+const REMEMBERED: Duration = Duration::from_mins(5);
+
+/// The configured identities. What has been verified is forgotten with the value, so a reload forgets all.
+#[derive(Clone)]
+pub struct Identities(Arc<Shared>);
+
+struct Shared {
+    by_username: HashMap<String, Known>,
+    /// What is hashed against for a user name that nobody has.
+    decoy: PasswordHash,
+    /// Makes the tags by which passwords are remembered. Nobody else has its key, which ends with the process: so
+    /// nobody can make a password for a tag, or learn anything from how long two tags are compared.
+    tags: SipHasher24,
+    failures: Failures,
+    pool: Arc<Semaphore>,
+    hashed: AtomicU64,
+}
+
+struct Known {
+    identity: Identity,
+    password: PasswordHash,
+    /// There is one password that is right, so one place is enough.
+    remembered: Mutex<Option<Remembered>>,
+}
+
+struct Remembered {
+    tag: u128,
+    used: Instant,
+}
+
+/// An identity that can't be used.
+#[derive(Debug, Error)]
+#[error("identity.{id}.password")]
+pub struct IdentityError {
+    id: String,
+    source: BadHash,
+}
+
+impl Identities {
+    /// The identities by their ids; `None` where there are none.
+    ///
+    /// # Errors
+    /// When one of them can't be used.
+    pub fn new(
+        identities: &BTreeMap<String, IdentityConfig>,
+    ) -> Result<Option<Self>, IdentityError> {
+        let mut by_username = HashMap::new();
+        for (id, config) in identities {
+            let password = PasswordHash::parse(&config.password);
+            let password = password.map_err(|source| IdentityError {
+                id: id.clone(),
+                source,
+            })?;
+            let username = config.username.clone();
+            let known = Known {
+                identity: Identity {
+                    id: id.clone(),
+                    username: username.clone(),
+                },
+                password,
+                remembered: Mutex::new(None),
+            };
+            by_username.insert(username, known);
+        }
+        let hashes = by_username.values().map(|known| &known.password);
+        let Some(decoy) = hashes.max_by_key(|hash| hash.cost()).cloned() else {
+            return Ok(None);
+        };
+        let (one, other) = Uuid::new_v4().as_u64_pair();
+        Ok(Some(Self(Arc::new(Shared {
+            by_username,
+            decoy,
+            tags: SipHasher24::new_with_keys(one, other),
+            failures: Failures::default(),
+            pool: Arc::new(Semaphore::new(AT_A_TIME)),
+            hashed: AtomicU64::new(0),
+        }))))
+    }
+
+    /// How many passwords have been hashed so far.
+    #[must_use]
+    pub fn hashed(&self) -> u64 {
+        self.0.hashed.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Authenticator for Identities {
+    async fn authenticate(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Option<Identity>, AuthenticationError> {
+        let shared = &self.0;
+        // Before failures count: who is known is not shut out by who guesses at the same address.
+        if let Some(identity) = shared.recall(credentials) {
+            return Ok(Some(identity));
+        }
+        shared.failures.check(credentials)?;
+        let unavailable = |error: Box<dyn std::error::Error + Send + Sync>| {
+            AuthenticationError::Unavailable(error)
+        };
+        let permit = Arc::clone(&shared.pool).acquire_owned().await;
+        let permit = permit.map_err(|closed| unavailable(closed.into()))?;
+        // While this waited, others of the same client may have succeeded, or failed once too often.
+        if let Some(identity) = shared.recall(credentials) {
+            return Ok(Some(identity));
+        }
+        shared.failures.check(credentials)?;
+
+        let (shared, credentials) = (Arc::clone(shared), credentials.clone());
+        // It goes on if the client leaves: to leave early is no way around the count, or the pool's bound.
+        let verified = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            shared.verify(&credentials)
+        });
+        verified.await.map_err(|panic| unavailable(panic.into()))
+    }
+}
+
+impl Shared {
+    /// The identity, if this is the password that was verified lately.
+    fn recall(&self, credentials: &Credentials) -> Option<Identity> {
+        let known = self.by_username.get(&credentials.username)?;
+        let mut place = known.place();
+        let remembered = place.as_mut()?;
+        let now = Instant::now();
+        if now.saturating_duration_since(remembered.used) >= REMEMBERED {
+            *place = None;
+            return None;
+        }
+        if remembered.tag != self.tag(&credentials.password) {
+            return None;
+        }
+        remembered.used = now;
+        Some(known.identity.clone())
+    }
+
+    /// The identity, if this is its password. Remembers what is right, and counts what is wrong.
+    fn verify(&self, credentials: &Credentials) -> Option<Identity> {
+        let known = self.by_username.get(&credentials.username);
+        let hash = known.map_or(&self.decoy, |known| &known.password);
+        self.hashed.fetch_add(1, Ordering::Relaxed);
+        let matches = hash.verify(credentials.password.expose().as_bytes());
+        let Some(known) = known.filter(|_| matches) else {
+            self.failures.count(credentials);
+            return None;
+        };
+        *known.place() = Some(Remembered {
+            tag: self.tag(&credentials.password),
+            used: Instant::now(),
+        });
+        Some(known.identity.clone())
+    }
+
+    fn tag(&self, password: &Secret) -> u128 {
+        self.tags.hash(password.expose().as_bytes()).as_u128()
+    }
+}
+
+impl Known {
+    fn place(&self) -> MutexGuard<'_, Option<Remembered>> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

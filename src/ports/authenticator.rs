@@ -1,0 +1,38 @@
+//! `Authenticator`: whose credentials are these?
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::model::{Credentials, Identity};
+
+/// Knows the configured identities. Whether a user name exists shows neither in
+/// its answer nor in the work that it does for it.
+#[cfg_attr(test, mockall::automock)]
+#[async_trait]
+pub trait Authenticator: Send + Sync {
+    /// The identity whose credentials these are; `None` if they are nobody's.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticationError`], where nobody can tell, or nobody will for now.
+    async fn authenticate(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Option<Identity>, AuthenticationError>;
+}
+
+/// Why credentials were not looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticationError {
+    /// The client guessed wrong too often, under this user name.
+    #[error("too many failed logins; try again later")]
+    TooManyFailures {
+        /// When it may try again.
+        retry_after: Duration,
+    },
+    /// They could not be verified.
+    #[error("credentials could not be verified")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}
