@@ -45,6 +45,7 @@ pub mod ports {
     mod lock_manager;
     mod manifest_store;
     mod marks;
+    mod mount_hints;
     mod referrer_index;
     mod repository_index;
     mod storage_ports;
@@ -64,6 +65,7 @@ pub mod ports {
     pub use lock_manager::*;
     pub use manifest_store::*;
     pub use marks::*;
+    pub use mount_hints::*;
     pub use referrer_index::*;
     pub use repository_index::*;
     pub use storage_ports::*;

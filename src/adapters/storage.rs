@@ -148,6 +148,7 @@ fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
         referrers: store.clone(),
         repositories: store.clone(),
         deletions: store.clone(),
+        hints: None,
         durability: store,
     }
 }

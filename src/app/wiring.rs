@@ -15,7 +15,7 @@ use crate::adapters::http::{Settings, tls};
 use crate::adapters::identities::Identities;
 use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks, QueuedLocks};
 use crate::adapters::redis::config::RedisLockConfig;
-use crate::adapters::redis::{Redis, RedisLocks};
+use crate::adapters::redis::{Redis, RedisCache, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
 use crate::app::config::{AccessPolicyConfig, Config};
@@ -62,10 +62,11 @@ pub struct Built {
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
     let namespaces = namespaces(config)?;
     let identities = identities(config)?;
-    let store = store(config).await?;
+    let mut store = store(config).await?;
     if let Some(cache) = &config.cache_store.redis {
         let prefix = cache.key_prefix.as_deref();
-        redis(&cache.url, prefix, "cache_store.redis.url").await?;
+        let redis = redis(&cache.url, prefix, "cache_store.redis.url").await?;
+        store.ports.hints = Some(Arc::new(RedisCache::new(redis)));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 

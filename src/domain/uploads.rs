@@ -140,7 +140,8 @@ impl Uploads {
             };
             let whole = self.receive(repository, &session, range, body).await?;
             self.publish(repository, &whole, digest).await?;
-            Ok(self.sessions.remove(repository, id).await?)
+            self.clean_up(repository, id).await;
+            Ok(())
         })
         .await
     }
@@ -165,8 +166,8 @@ impl Uploads {
                 self.publish(repository, &whole, digest).await
             };
             let pushed = pushed.await;
-            let removed = self.sessions.remove(repository, &session.id).await;
-            pushed.and(removed.map_err(RegistryError::from))
+            self.clean_up(repository, &session.id).await;
+            pushed
         })
         .await
     }
@@ -310,8 +311,17 @@ impl Uploads {
         if stored.is_none_or(|blob| blob.size != session.offset()) {
             self.sessions.commit(repository, session, digest).await?;
         }
-        self.mounts.remember(repository, digest);
+        self.mounts.remember(repository, digest).await;
         Ok(())
+    }
+
+    /// The session is over, and its client was or will be told how it ended.
+    /// What cannot be removed now goes when it is too old.
+    async fn clean_up(&self, repository: &RepositoryName, id: &UploadId) {
+        if let Err(error) = self.sessions.remove(repository, id).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, %repository, %id, "what is left of an upload goes when it has expired");
+        }
     }
 
     /// A session that is gone may have been finished by a request whose answer

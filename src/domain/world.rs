@@ -77,6 +77,7 @@ impl World {
                 referrers: Arc::new(self.referrers),
                 repositories: Arc::new(self.repositories),
                 deletions: Arc::new(self.deletions),
+                hints: None,
                 durability: Arc::new(self.durability),
             },
             locks: Arc::new(self.locks),

@@ -13,7 +13,8 @@ pub trait BlobLinks: Send + Sync {
     async fn add(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError>;
 
     /// Renews the time of a link that stands; false where none does. Never
-    /// creates one: a deleted blob would come back.
+    /// creates one: a deleted blob would come back. A store that needs a lock
+    /// for it and gets none answers all the same, and the time stays as it is.
     async fn refresh(
         &self,
         repository: &RepositoryName,

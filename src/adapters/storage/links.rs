@@ -1,5 +1,7 @@
 //! Layer links, marks and content: the ports that the collector's protocol is about.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -8,6 +10,9 @@ use crate::domain::model::{Digest, Look, RepositoryName, Thing};
 use crate::ports::{
     BlobLinks, BlobReader, BlobStore, Durability, LockError, LockKey, Marks, StoreError,
 };
+
+/// How long somebody who asks for a blob waits for the link's lock.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl BlobStore for Store {
@@ -38,12 +43,14 @@ impl BlobLinks for Store {
         };
         // Or a link that is taken away between a read and a write comes back.
         let key = LockKey::Link(repository.clone(), digest.clone());
-        match locks.acquire(&key).await {
-            Ok(lock) => lock.during(self.tree.touch(&path)).await,
+        match tokio::time::timeout(PATIENCE, locks.acquire(&key)).await {
+            Ok(Ok(lock)) => lock.during(self.tree.touch(&path)).await,
             // Who only asks is answered without locks too. The link stays as
-            // old as it is; nothing can be collected either meanwhile.
-            Err(LockError::Unavailable { .. }) => Ok(self.tree.read(&path).await?.is_some()),
-            Err(error) => Err(error.into()),
+            // old as it is; while there are no locks, nothing is collected.
+            Err(_) | Ok(Err(LockError::Unavailable { .. })) => {
+                Ok(self.tree.read(&path).await?.is_some())
+            }
+            Ok(Err(error)) => Err(error.into()),
         }
     }
 

@@ -82,12 +82,13 @@ impl Bucket {
             .with_jitter();
         let patient = operator.clone().layer(waiting(CALL)).layer(again);
         let once = operator.layer(waiting(SMALL_CALL));
-        let objects = Objects::in_bucket(patient, once.clone(), client, parts(config, chunk));
 
-        check(&once)
+        // Patiently: a moment's failure is no reason not to start.
+        check(&patient)
             .await
             .map_err(|error| explain(&error, config))?;
-        check_format(&objects.impatient())
+        let objects = Objects::in_bucket(patient, once, client, parts(config, chunk));
+        check_format(&objects)
             .await
             .map_err(|error| BucketError::new("storage.s3", causes(&error)))?;
         let redirect = config.redirect;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Page, RepositoryName};
-use crate::ports::{BlobLinks, LockManager, RepositoryIndex, StoragePorts};
+use crate::ports::{BlobLinks, LockManager, MountHints, RepositoryIndex, StoragePorts};
 
 /// How many repositories an anonymous mount looks into at most.
 const CANDIDATES: usize = 100;
@@ -32,6 +32,7 @@ pub(super) struct Mounts {
     repositories: Arc<dyn RepositoryIndex>,
     looks: Looks,
     hints: Mutex<Hints>,
+    shared: Option<Arc<dyn MountHints>>,
 }
 
 impl Mounts {
@@ -41,6 +42,7 @@ impl Mounts {
             repositories: Arc::clone(&storage.repositories),
             looks: Looks::new(storage, locks),
             hints: Mutex::default(),
+            shared: storage.hints.clone(),
         }
     }
 
@@ -61,16 +63,41 @@ impl Mounts {
         self.links.add(target, digest).await?;
         let mounted = self.looks.blob(target, digest).await?.is_some();
         if mounted {
-            self.remember(target, digest);
+            self.remember(target, digest).await;
         }
         Ok(mounted)
     }
 
     /// A hint for later mounts. It only says where to look first: the link is
     /// read from the store, and the caller's right is judged, each time.
-    pub(super) fn remember(&self, repository: &RepositoryName, digest: &Digest) {
-        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-        hints.put(digest.clone(), repository.clone());
+    pub(super) async fn remember(&self, repository: &RepositoryName, digest: &Digest) {
+        let known = {
+            let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+            hints.put(digest.clone(), repository.clone())
+        };
+        if let Some(shared) = self.shared.as_ref().filter(|_| !known)
+            && let Err(error) = shared.put(digest, repository).await
+        {
+            tracing::debug!(%error, "other servers are not told where a blob is");
+        }
+    }
+
+    /// Where the digest was seen last, here or elsewhere.
+    async fn hint(&self, digest: &Digest) -> Option<RepositoryName> {
+        let hint = {
+            let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+            hints.by_digest.get(digest).cloned()
+        };
+        if let (None, Some(shared)) = (&hint, &self.shared) {
+            return match shared.get(digest).await {
+                Ok(hint) => hint,
+                Err(error) => {
+                    tracing::debug!(%error, "nobody knows where other servers saw a blob");
+                    None
+                }
+            };
+        }
+        hint
     }
 
     async fn find(
@@ -78,11 +105,7 @@ impl Mounts {
         digest: &Digest,
         may_read: &(dyn Fn(&RepositoryName) -> bool + Sync),
     ) -> Result<bool, RegistryError> {
-        let hint = {
-            let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-            hints.by_digest.get(digest).cloned()
-        };
-        if let Some(hint) = hint
+        if let Some(hint) = self.hint(digest).await
             && may_read(&hint)
             && self.links.exists(&hint, digest).await?
         {
@@ -110,9 +133,11 @@ struct Hints {
 }
 
 impl Hints {
-    fn put(&mut self, digest: Digest, repository: RepositoryName) {
+    /// Whether that was known already.
+    fn put(&mut self, digest: Digest, repository: RepositoryName) -> bool {
+        let known = self.by_digest.get(&digest) == Some(&repository);
         if self.by_digest.insert(digest.clone(), repository).is_some() {
-            return;
+            return known;
         }
         self.oldest_first.push_back(digest);
         if self.oldest_first.len() > HINTS
@@ -120,5 +145,6 @@ impl Hints {
         {
             self.by_digest.remove(&oldest);
         }
+        known
     }
 }

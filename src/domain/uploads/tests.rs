@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::domain::model::Hasher;
 use crate::domain::world::{World, absent, outage, repository, there};
-use crate::ports::{IdleSession, StoreError};
+use crate::ports::{CacheError, IdleSession, MockMountHints, MockRepositoryIndex, StoreError};
 
 fn session(bytes: &[u8]) -> UploadSession {
     let mut hasher = Hasher::new(Algorithm::Sha256);
@@ -433,7 +433,7 @@ async fn an_anonymous_mount_needs_a_source_that_the_caller_may_read() {
 async fn where_a_blob_was_seen_last_is_no_permission() {
     let uploads = uploads(mountable(false, true));
     let source = "source".parse().unwrap();
-    uploads.mounts.remember(&source, &digest(b"x"));
+    uploads.mounts.remember(&source, &digest(b"x")).await;
     let source = MountSource::Anywhere {
         may_read: &|_| true,
     };
@@ -444,6 +444,58 @@ async fn where_a_blob_was_seen_last_is_no_permission() {
         .unwrap();
 
     assert!(!mounted);
+}
+
+/// What another server saw; one that knows nothing is no obstacle.
+#[tokio::test]
+async fn an_anonymous_mount_asks_what_other_servers_have_seen() {
+    for known in [true, false] {
+        let mut hints = MockMountHints::new();
+        hints.expect_get().times(1).returning(move |_| {
+            let hint = known.then(|| "source".parse().unwrap());
+            hint.map(Some).ok_or_else(|| CacheError("down".into()))
+        });
+        let told = hints.expect_put().times(1);
+        told.returning(|_, _| Err(CacheError("down".into())));
+        let mut world = mountable(true, true);
+        // Where the hint helps, nobody walks.
+        world.repositories = MockRepositoryIndex::new();
+        let walks = world.repositories.expect_list();
+        walks.times(usize::from(!known)).returning(|_| {
+            let items = vec!["source".parse().unwrap()];
+            Ok(crate::domain::model::Listing { items, more: false })
+        });
+        let mut ports = world.into_ports();
+        ports.storage.hints = Some(Arc::new(hints));
+        let uploads = Uploads::new(&ports.storage, &ports.locks, &ports.clock);
+        let source = MountSource::Anywhere {
+            may_read: &|_| true,
+        };
+
+        let mounted = uploads
+            .mount(&repository(), &digest(b"x"), source)
+            .await
+            .unwrap();
+
+        assert!(mounted);
+    }
+}
+
+/// The blob is there: its client need not push it again.
+#[tokio::test]
+async fn a_finish_whose_session_cannot_be_removed_has_succeeded() {
+    let mut world = with_session();
+    world.links.expect_add().returning(|_, _| Ok(()));
+    world.links.expect_look().returning(|_, _| Ok(there(70)));
+    world.blobs.expect_look().returning(|_| Ok(there(11)));
+    let removal = world.uploads.expect_remove().times(1);
+    removal.returning(|_, _| Err(outage()));
+    let (id, whole) = (session(b"").id, digest(b"hello world"));
+
+    uploads(world)
+        .finish(&repository(), &id, &whole, None, body(b"world"))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
