@@ -83,8 +83,7 @@ impl Bucket {
         let patient = operator.clone().layer(waiting(CALL)).layer(again);
         let once = operator.layer(waiting(SMALL_CALL));
 
-        // Patiently: a moment's failure is no reason not to start.
-        check(&patient)
+        check_patiently(&once)
             .await
             .map_err(|error| explain(&error, config))?;
         let objects = Objects::in_bucket(patient, once, client, parts(config, chunk));
@@ -198,6 +197,19 @@ async fn check_credentials(credentials: &Credentials) -> Result<(), BucketError>
             "not set, and {why}: set it and storage.s3.secret_key, or one of the sources of docs/s3.md"
         ),
     ))
+}
+
+/// A moment's failure is no reason not to start.
+async fn check_patiently(operator: &Operator) -> opendal::Result<()> {
+    for pause in [200, 500, 1000, 2000] {
+        match check(operator).await {
+            Err(error) if error.is_temporary() => {
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            checked => return checked,
+        }
+    }
+    check(operator).await
 }
 
 /// Everything that the registry does to a bucket, on an object of its own. The
