@@ -156,9 +156,10 @@ YML
 }
 
 # start_registry KIND ROOT: sets $registry (host:port), $registry_pid and $registry_log.
-# Extra lines for our configuration's [repository."*"] table come from $repository_settings.
+# Extra lines of our configuration come from $repository_settings (for [repository."*"]), $server_settings (for [server]),
+# $policy_settings (instead of "everything is allowed") and $more_sections.
 start_registry() {
-  local kind=$1 root=$2 port command
+  local kind=$1 root=$2 port command scheme=http
   port=$(free_port)
   registry=127.0.0.1:$port
   registry_log=$scratch/registry-$port.log
@@ -169,13 +170,16 @@ start_registry() {
 [server]
 bind_address = "127.0.0.1"
 port = $port
+${server_settings:-}
 [storage.fs]
 root_dir = "$root"
 [repository."*"]
 ${repository_settings:-}
 [repository."*".access_policy]
-default_allow = true
+${policy_settings:-default_allow = true}
+${more_sections:-}
 TOML
+      [ -z "${server_settings:-}" ] || scheme=https
       command=("$(our_binary)" -c "$scratch/registry-$port.toml" server)
       ;;
     distribution)
@@ -192,10 +196,36 @@ TOML
   "${command[@]}" >"$registry_log" 2>&1 &
   registry_pid=$!
   pids+=("$registry_pid")
-  if ! until_true 20 curl -fsS -o /dev/null "http://$registry/v2/"; then
+  # Who is not known there is answered as well: 401.
+  if ! until_true 20 curl -sS -o /dev/null "$scheme://$registry/v2/"; then
     tail -n 20 "$registry_log" >&2
     die "$kind did not come up"
   fi
+}
+
+# one_user NAME PASSWORD: only this user may do anything, in what start_registry starts next.
+# shellcheck disable=SC2034
+one_user() {
+  policy_settings="rules = [\"identity.username == '$1'\"]"
+  more_sections="[identity.only]
+username = \"$1\"
+password = '$("$(our_binary)" hash-password <<<"$2")'"
+}
+
+# make_certificate: an authority that curl and Go's clients trust from here on, and what start_registry starts next speaks
+# TLS with a certificate of its.
+make_certificate() {
+  local at=$scratch/tls
+  mkdir -p "$at"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=test authority" \
+    -keyout "$at/ca.key" -out "$at/ca.pem" 2>/dev/null
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=registry" \
+    -keyout "$at/server.key" -out "$at/server.csr" 2>/dev/null
+  openssl x509 -req -in "$at/server.csr" -CA "$at/ca.pem" -CAkey "$at/ca.key" -CAcreateserial -days 2 \
+    -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost") -out "$at/server.pem" 2>/dev/null
+  # shellcheck disable=SC2034
+  server_settings="tls = { server_certificate_bundle = \"$at/server.pem\", server_private_key = \"$at/server.key\" }"
+  export SSL_CERT_FILE=$at/ca.pem CURL_CA_BUNDLE=$at/ca.pem
 }
 
 # stop_registry: ours must drain and leave with 0; Distribution 2 has no drain and dies of the signal.
