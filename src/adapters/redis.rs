@@ -3,11 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bb8_redis::bb8::{ErrorSink, ManageConnection, Pool, RunError};
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, RedisError, ServerErrorKind,
-};
+use bb8_redis::bb8::{ErrorSink, Pool, RunError};
+use redis::{AsyncConnectionConfig, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
 use redis::{ScriptInvocation, Value};
 
 use crate::adapters::units::uptime;
@@ -18,9 +15,11 @@ mod cache;
 pub mod config;
 mod lease;
 mod locks;
+mod server;
 
 pub use cache::RedisCache;
 pub use locks::RedisLocks;
+use server::Server;
 
 /// How long a connection is waited for: from the pool, which tries again meanwhile.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -54,12 +53,6 @@ pub struct Failure {
     source: Option<RedisError>,
 }
 
-/// How connections are made and tested.
-struct Server {
-    client: Client,
-    config: AsyncConnectionConfig,
-}
-
 /// Why there is no connection: the pool makes them in the background, and tells
 /// those who wait for one nothing but that it took too long.
 #[derive(Clone, Debug, Default)]
@@ -84,26 +77,6 @@ impl Complaint {
     }
 }
 
-impl ManageConnection for Server {
-    type Connection = MultiplexedConnection;
-    type Error = RedisError;
-
-    async fn connect(&self) -> Result<Self::Connection, RedisError> {
-        self.client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await
-    }
-
-    /// Asked whenever a connection is taken: one that has died since is replaced unnoticed.
-    async fn is_valid(&self, connection: &mut Self::Connection) -> Result<(), RedisError> {
-        redis::cmd("PING").query_async(connection).await
-    }
-
-    fn has_broken(&self, _: &mut Self::Connection) -> bool {
-        false // a dead one shows when it is asked
-    }
-}
-
 impl Redis {
     /// A server that is not asked anything yet, and need not be up. `key` is
     /// what the configuration calls its URL; every key in it begins with `prefix`.
@@ -115,21 +88,21 @@ impl Redis {
         // `rediss://` takes the process's provider. That somebody has installed
         // one already is as good.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let client = Client::open(url.expose()).map_err(|source| Failure {
-            key,
-            problem: "not the URL of a Redis server".to_owned(),
-            source: Some(source),
-        })?;
-        let address = client.get_connection_info().addr().to_string();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(ANSWER));
+        let server = Server::new(url.expose(), config).map_err(|bad| Failure {
+            key,
+            problem: bad.to_string(),
+            source: None,
+        })?;
+        let address = server.address.clone();
         let complaint = Complaint::default();
         let pool = Pool::builder()
             .max_size(CONNECTIONS)
             .connection_timeout(CONNECT)
             .error_sink(complaint.boxed_clone())
-            .build_unchecked(Server { client, config });
+            .build_unchecked(server);
         Ok(Self {
             pool,
             complaint,
@@ -255,6 +228,9 @@ impl Redis {
                 ),
                 _,
             ) => format!("the server at {at} is part of a Redis Cluster: name a single server"),
+            (ErrorKind::MasterNameNotFoundBySentinel, _) => {
+                format!("the sentinels at {at} know no primary of that name")
+            }
             (ErrorKind::Io, _) => format!("the server at {at} is not reached"),
             _ => format!("the server at {at} does not do it"),
         };

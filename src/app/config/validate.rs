@@ -88,7 +88,14 @@ fn check_locks(config: &Config, findings: &mut Findings<'_>) {
 }
 
 fn is_redis_url(url: &Secret) -> bool {
-    let schemes = ["redis", "rediss", "redis+unix", "unix"];
+    let schemes = [
+        "redis",
+        "rediss",
+        "redis+unix",
+        "unix",
+        "redis+sentinel",
+        "rediss+sentinel",
+    ];
     url.expose()
         .split_once("://")
         .is_some_and(|(scheme, rest)| schemes.contains(&scheme) && !rest.is_empty())

@@ -2,6 +2,7 @@
 //!
 //! `SIMPLE_REGISTRY_TEST_REDIS` names a server for the contracts; without it each test starts one.
 
+mod sentinel;
 mod server;
 
 use std::sync::Arc;
