@@ -67,7 +67,7 @@ TOML
 [lock_store.redis]
 url = "redis://127.0.0.1:$redis_port"
 ttl = "${lock_ttl:-10s}"
-key_prefix = "locks:"
+key_prefix = "${lock_prefix:-locks:}"
 [cache_store.redis]
 url = "redis://127.0.0.1:$redis_port"
 key_prefix = "cache:"

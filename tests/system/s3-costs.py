@@ -121,8 +121,26 @@ def requests(port, proxy_port):
         layer = layer or total
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items(), key=lambda it: (-it[1], it[0])))
         print(f"| {what} | {total} | {kinds} | {fast:.0f} ms | {slow - fast:.0f} ms |", flush=True)
+    large(registry, ask_proxy)
     if not 0 < layer <= MOST_REQUESTS:
         sys.exit(f"a small layer costs {layer} requests to S3, which is more than {MOST_REQUESTS}")
+
+
+def large(registry, ask_proxy):
+    """A blob above the threshold (64 MiB) is put in its place in parts (of 16 MiB), by S3 itself."""
+    ask_proxy("PUT", "/.delay/0")
+    content = os.urandom(80 << 20)
+    at = registry.send("POST", "/v2/large/blobs/uploads/", expected=202).headers["Location"]
+    at = registry.send("PATCH", at, content, expected=202).headers["Location"]
+    ask_proxy("GET", "/.counts")
+    registry.send("PUT", f"{at}?digest={digest_of(content)}", expected=201)
+    counts = json.loads(ask_proxy("GET", "/.counts"))
+    if counts.get("COPY", 0) < 5:
+        sys.exit(f"80 MiB were not copied in parts of 16 MiB: {counts}")
+    registry.connection.request("GET", f"/v2/large/blobs/{digest_of(content)}")
+    if registry.connection.getresponse().read() != content:
+        sys.exit("80 MiB came back changed")
+    print(f"\n80 MiB, copied in parts above the threshold of 64 MiB: {counts}")
 
 
 def memory_of(pid, what):

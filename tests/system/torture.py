@@ -30,7 +30,7 @@ parser.add_argument("--fault-proxy", type=int, help="its process")
 parser.add_argument("--fault-stats")
 parser.add_argument("--logs", required=True)
 parser.add_argument("--no-kills", action="store_true")
-parser.add_argument("--forget-locks", action="store_true", help="take every lock away at once: for a test of the test")
+parser.add_argument("--own-locks", help="prefixes, joined by commas, one for each replica's locks: for a test of the test")
 options = parser.parse_args()
 
 
@@ -127,20 +127,31 @@ class Chaos(threading.Thread):
                     victim.start()
 
 
-def forget_locks(port, until):
-    """Deletes the locks of all replicas a hundred times a second: a Redis that keeps none."""
-    script = "for _, key in ipairs(redis.call('KEYS', 'locks:lock:*')) do redis.call('DEL', key) end return 0"
-    command = "".join(f"${len(word)}\r\n{word}\r\n" for word in ["EVAL", script, "0"])
-    while time.monotonic() < until:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 1) as redis:
-                while time.monotonic() < until:
-                    redis.sendall(f"*3\r\n{command}".encode())
-                    if not redis.recv(4096).startswith(b":"):
-                        sys.exit("error: Redis does not take the script that forgets locks")
-                    time.sleep(0.01)
-        except OSError:
-            time.sleep(0.1)  # it is being restarted
+def name_groups(port, prefixes):
+    """Gives the replicas, each of which has locks under a prefix of its own, one name all the same: else they would see that
+    they do not share their locks, and refuse to work together."""
+    words = [["SET", f"{prefix}locks:group", "one-group", "NX"] for prefix in prefixes]
+    command = "".join(f"*{len(w)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in w) for w in words)
+    with socket.create_connection(("127.0.0.1", port), 1) as redis:
+        redis.sendall(command.encode())
+        answers = b""
+        while answers.count(b"\r\n") < len(words):
+            answers += redis.recv(4096) or b"-gone\r\n" * len(words)
+        if b"-" in answers:
+            raise OSError(answers)
+
+
+def named(port, prefixes):
+    try:
+        name_groups(port, prefixes)
+    except OSError:
+        return False
+    return True
+
+
+def name_groups_for_ever(port, prefixes, stop):
+    while not stop.wait(0.1):
+        named(port, prefixes)  # or it is being restarted
 
 
 def supervise(servers, stop):
@@ -161,9 +172,15 @@ def main():
     world = World(options.seed)
     redis = [Server(f"redis-{port}", command.split(" ")) for port, command in (r.split("=", 1) for r in options.redis)]
     replicas = [Replica(n, *r.split("=", 1)) for n, r in enumerate(options.replica, 1)]
-    for server in redis + replicas:
-        server.start()
     stop = threading.Event()
+    for server in redis:
+        server.start()
+    if options.own_locks:
+        port, prefixes = int(options.redis[0].split("=")[0]), options.own_locks.split(",")
+        wait_for("Redis takes names", 20, lambda: named(port, prefixes))
+        threading.Thread(target=name_groups_for_ever, args=(port, prefixes, stop), daemon=True).start()
+    for server in replicas:
+        server.start()
     threading.Thread(target=supervise, args=(redis + replicas, stop), daemon=True).start()
     try:
         wait_for("all replicas answer", 90, lambda: all(r.answers() for r in replicas))
@@ -190,9 +207,6 @@ def storm(world, replicas, redis):
     chaos = Chaos(world, replicas, redis, until)
     if not options.no_kills:
         chaos.start()
-    if options.forget_locks:
-        port = int(options.redis[0].split("=")[0])
-        threading.Thread(target=forget_locks, args=(port, until), daemon=True).start()
     for client in clients:
         client.start()
     # One request may take as long as a client waits for it.
