@@ -90,6 +90,9 @@ impl Problem {
         match code {
             "NoSuchBucket" | "InvalidBucketName" => Self::NoBucket,
             "SignatureDoesNotMatch" => Self::WrongSecret,
+            // Garage has one code for these and for what is not allowed.
+            "AccessDenied" if message.contains("Invalid signature") => Self::WrongSecret,
+            "AccessDenied" if message.contains("No such key") => Self::UnknownKey(said),
             "InvalidAccessKeyId" | "NotSignedUp" => Self::UnknownKey(code.to_owned()),
             "ExpiredToken" | "InvalidToken" | "InvalidTokenId" | "TokenRefreshRequired" => {
                 Self::Ended(code.to_owned())
@@ -170,3 +173,6 @@ pub(super) fn root_cause(error: &(dyn Error + 'static)) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(300).collect()
 }
+
+#[cfg(test)]
+mod tests;
