@@ -24,6 +24,9 @@ mod uploads;
 
 pub(super) use pieces::Parts;
 
+/// What is larger is content, and may take its time.
+const SMALL: usize = 1 << 20;
+
 /// Objects of one service.
 #[derive(Clone)]
 pub(super) struct Objects {
@@ -47,6 +50,8 @@ enum Service {
 #[derive(Clone)]
 struct S3 {
     parts: Parts,
+    /// Has the patience that content needs.
+    moving: Operator,
     client: Arc<Client>,
     /// Said once: that the service does not list unfinished uploads.
     unlisted: Arc<Once>,
@@ -68,6 +73,7 @@ impl Objects {
     pub(super) fn in_bucket(
         operator: Operator,
         once: Operator,
+        moving: Operator,
         client: Client,
         parts: Parts,
     ) -> Self {
@@ -76,6 +82,7 @@ impl Objects {
             once,
             service: Service::S3(S3 {
                 parts,
+                moving,
                 client: Arc::new(client),
                 unlisted: Arc::new(Once::new()),
             }),
@@ -96,7 +103,12 @@ impl Objects {
     }
 
     async fn put(&self, path: &str, content: impl Into<opendal::Buffer>) -> Result<(), StoreError> {
-        self.operator
+        let content = content.into();
+        let operator = match &self.service {
+            Service::S3(s3) if content.len() > SMALL => &s3.moving,
+            _ => &self.operator,
+        };
+        operator
             .write(path, content)
             .await
             .map_err(|source| unavailable(path, source))?;

@@ -31,9 +31,13 @@ pub(super) use locator::Locator;
 pub(super) use multipart::{Part, Unfinished, Upload};
 use transport::Transport;
 
-/// How long one call may take that moves content: a part, a copy by the
-/// service, a chunk of an answer. No transfer as a whole has a limit.
+/// How long one call may take that moves content: a piece, a copy by the
+/// service. No transfer as a whole has a limit.
 const CALL: Duration = Duration::from_mins(5);
+
+/// How long a small object may take, and the next chunk of an answer: after
+/// that the call is made again, where the answer had come to.
+const STALL: Duration = Duration::from_secs(30);
 
 /// How long any other call may take, and a delete. Less than what is left of a
 /// lease after the last moment at which a lock is given ([`Pace`]).
@@ -80,13 +84,17 @@ impl Bucket {
             .with_min_delay(Duration::from_millis(200))
             .with_max_delay(Duration::from_secs(5))
             .with_jitter();
-        let patient = operator.clone().layer(waiting(CALL)).layer(again);
+        let patient = |io| {
+            let waiting = operator.clone().layer(waiting(io));
+            waiting.layer(again.clone())
+        };
+        let (moving, patient) = (patient(CALL), patient(STALL));
         let once = operator.layer(waiting(SMALL_CALL));
 
         check_patiently(&once)
             .await
             .map_err(|error| explain(&error, config))?;
-        let objects = Objects::in_bucket(patient, once, client, parts(config, chunk));
+        let objects = Objects::in_bucket(patient, once, moving, client, parts(config, chunk));
         check_format(&objects)
             .await
             .map_err(|error| BucketError::new("storage.s3", causes(&error)))?;

@@ -111,7 +111,7 @@ impl Objects {
         match pieces {
             [piece] if piece.size < s3.parts.copy_threshold => {
                 let from = format!("{dir}/{}", piece.name);
-                let copy = self.operator.copy_with(&from, to);
+                let copy = s3.moving.copy_with(&from, to);
                 let copied = copy.source_content_length_hint(piece.size).await;
                 copied.map(drop).map_err(|source| unavailable(to, source))
             }
