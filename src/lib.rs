@@ -52,6 +52,7 @@ pub mod ports {
     mod tag_index;
     mod token_cache;
     mod upload_sessions;
+    mod upstream;
 
     pub use access_rule::*;
     pub use authenticator::*;
@@ -72,6 +73,7 @@ pub mod ports {
     pub use tag_index::*;
     pub use token_cache::*;
     pub use upload_sessions::*;
+    pub use upstream::*;
 }
 
 #[deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

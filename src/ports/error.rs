@@ -1,6 +1,7 @@
 //! How ports fail.
 
 use std::error::Error;
+use std::time::Duration;
 
 /// A store that could not answer. There is no "not found": absence is `None`.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +61,49 @@ impl From<LockError> for StoreError {
 #[derive(Debug, thiserror::Error)]
 #[error("cache: {0}")]
 pub struct CacheError(#[source] pub Box<dyn Error + Send + Sync>);
+
+/// An upstream that did not answer with what it was asked for, nor with "no such thing".
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// It is down, too slow, or answers 5xx.
+    #[error("upstream {upstream}: {what}")]
+    Unavailable {
+        /// Which one.
+        upstream: String,
+        /// What was asked.
+        what: String,
+        /// What it said.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// It wants to be asked less (429).
+    #[error("upstream {upstream}: too many requests")]
+    TooManyRequests {
+        /// Which one.
+        upstream: String,
+        /// When it may be asked again, if it said so.
+        retry_after: Option<Duration>,
+    },
+    /// It does not let us (401, 403): what `username` and `password` are for.
+    #[error("upstream {upstream}: {what}: access is denied to the credentials that are configured")]
+    Denied {
+        /// Which one.
+        upstream: String,
+        /// What was asked.
+        what: String,
+    },
+    /// What it answered cannot be what was asked for: another digest, a page of
+    /// HTML, too long.
+    #[error("upstream {upstream}: {what}: {why}")]
+    Invalid {
+        /// Which one.
+        upstream: String,
+        /// What was asked.
+        what: String,
+        /// How it shows.
+        why: String,
+    },
+}
 
 /// Why an append did not happen. The session stands where it stood.
 #[derive(Debug, thiserror::Error)]
