@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
-use crate::adapters::http;
+use crate::adapters::http::{self, Current, Serving};
 use crate::adapters::storage::Owner;
 use crate::app::config::Config;
 use crate::app::wiring;
@@ -43,8 +42,12 @@ async fn serve(
     owner: Option<&Owner>,
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
-    let (_swap, registry) = watch::channel(Arc::new(registry));
-    let (_swap_tls, tls) = tls.map(watch::channel).unzip();
+    let registry = Arc::new(registry);
+    let current = Arc::new(Current::new(Serving {
+        registry: Arc::clone(&registry),
+        tls,
+        settings: wiring::settings(config),
+    }));
 
     let address = SocketAddr::new(config.server.bind_address, config.server.port);
     let failed = |source| CommandError::Listen { address, source };
@@ -52,7 +55,7 @@ async fn serve(
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
 
     let max_age = config.uploads.max_age.duration();
-    let tidying = tokio::spawn(expire_uploads(registry.clone(), max_age, stop.clone()));
+    let tidying = tokio::spawn(expire_uploads(registry, max_age, stop.clone()));
     let lost = owner.map(Owner::lost).unwrap_or_default();
     let stop_when_lost = tokio::spawn({
         let (lost, stop) = (lost.clone(), stop.clone());
@@ -61,7 +64,7 @@ async fn serve(
             stop.cancel();
         }
     });
-    let served = http::serve(listener, tls, registry, wiring::settings(config), stop).await;
+    let served = http::serve(listener, current, stop).await;
     tidying.abort();
     stop_when_lost.abort();
     if lost.is_cancelled() {
@@ -72,15 +75,10 @@ async fn serve(
 
 /// Removes idle upload sessions now and then: often enough that none gets much
 /// older than it may, and not so often that the walk is felt.
-async fn expire_uploads(
-    registry: watch::Receiver<Arc<Registry>>,
-    max_age: Duration,
-    stop: CancellationToken,
-) {
+async fn expire_uploads(registry: Arc<Registry>, max_age: Duration, stop: CancellationToken) {
     let pause = (max_age / 8).clamp(Duration::from_secs(1), Duration::from_hours(1));
     loop {
-        let current = Arc::clone(&registry.borrow());
-        match current.uploads().expire(max_age).await {
+        match registry.uploads().expire(max_age).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed idle uploads and temporary files"),
             Err(error) => {
