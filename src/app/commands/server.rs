@@ -1,83 +1,100 @@
 //! `server`: the registry behind its listener, until it is told to stop.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
-use crate::adapters::http::{self, Current, Serving};
-use crate::adapters::storage::Owner;
-use crate::app::config::Config;
-use crate::app::wiring;
-use crate::domain::registry::Registry;
+use crate::adapters::http::{self, Current};
+use crate::app::reload::{Origin, Reloading, Upkeep, Variables};
+use crate::app::shutdown::Hangups;
+use crate::app::wiring::{self, Built, Shared};
 
-/// Serves until `stop` is cancelled and what was running is done.
+/// Serves what the configuration describes, now and whenever it changes, until `stop` is cancelled and what was running
+/// is done.
 ///
 /// # Errors
 /// When the registry can't be built from the configuration, the address can't be listened on, or the store is no
 /// longer this server's.
-pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), CommandError> {
-    let tls = wiring::tls(config)?;
+pub async fn server(
+    named: Option<&Path>,
+    variables: Variables,
+    stop: CancellationToken,
+) -> Result<(), CommandError> {
+    let hangups = Hangups::listen().map_err(CommandError::Runtime)?;
+    let (origin, config) = Origin::open(named, variables).await?;
+    let shared = Shared::new(stop.clone());
     // Storage first: a port that is open and can't serve would be taken for a registry.
     let built = tokio::select! {
-        built = wiring::registry(config) => built?,
+        built = wiring::build(config, None, &shared) => built?,
         // It may wait for an owner that is dead.
         () = stop.cancelled() => return Ok(()),
     };
-    let served = serve(config, tls, built.registry, built.owner.as_ref(), stop).await;
-    if let Some(owner) = built.owner {
-        owner.release().await;
+    let (built, served) = serve(built, origin, hangups, &shared).await;
+    let lost = shared.lost.is_cancelled();
+    built.release(shared).await;
+    if lost {
+        return Err(CommandError::LeaseLost);
     }
     served
 }
 
 async fn serve(
-    config: &Config,
-    tls: Option<Arc<ServerConfig>>,
-    registry: Registry,
-    owner: Option<&Owner>,
-    stop: CancellationToken,
-) -> Result<(), CommandError> {
-    let registry = Arc::new(registry);
-    let current = Arc::new(Current::new(Serving {
-        registry: Arc::clone(&registry),
-        tls,
-        settings: wiring::settings(config),
-    }));
-
-    let address = SocketAddr::new(config.server.bind_address, config.server.port);
+    built: Built,
+    origin: Origin,
+    mut hangups: Hangups,
+    shared: &Shared,
+) -> (Built, Result<(), CommandError>) {
+    let listen = &built.config.server;
+    let address = SocketAddr::new(listen.bind_address, listen.port);
     let failed = |source| CommandError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
-
-    let max_age = config.uploads.max_age.duration();
-    let tidying = tokio::spawn(expire_uploads(registry, max_age, stop.clone()));
-    let lost = owner.map(Owner::lost).unwrap_or_default();
-    let stop_when_lost = tokio::spawn({
-        let (lost, stop) = (lost.clone(), stop.clone());
-        async move {
-            lost.cancelled().await;
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => return (built, Err(failed(error))),
+    };
+    match listener.local_addr() {
+        Ok(address) => tracing::info!(%address, "listening"),
+        Err(error) => return (built, Err(failed(error))),
+    }
+    let current = Arc::new(Current::new(built.serving()));
+    let (upkeep, upkept) = watch::channel(Upkeep::of(&built));
+    let mut reloading = Reloading {
+        running: built,
+        origin,
+        current: Arc::clone(&current),
+        upkeep,
+    };
+    let stop = &shared.stop;
+    let tidying = tokio::spawn(expire_uploads(upkept, stop.clone()));
+    let stop_when_lost = async {
+        if stop
+            .run_until_cancelled(shared.lost.cancelled())
+            .await
+            .is_some()
+        {
             stop.cancel();
         }
-    });
-    let served = http::serve(listener, current, stop).await;
+    };
+    let (served, (), ()) = tokio::join!(
+        http::serve(listener, current, stop.clone()),
+        reloading.follow(&mut hangups, shared),
+        stop_when_lost,
+    );
     tidying.abort();
-    stop_when_lost.abort();
-    if lost.is_cancelled() {
-        return Err(CommandError::LeaseLost);
-    }
-    served.map_err(failed)
+    (reloading.running, served.map_err(failed))
 }
 
 /// Removes idle upload sessions now and then: often enough that none gets much
 /// older than it may, and not so often that the walk is felt.
-async fn expire_uploads(registry: Arc<Registry>, max_age: Duration, stop: CancellationToken) {
-    let pause = (max_age / 8).clamp(Duration::from_secs(1), Duration::from_hours(1));
+async fn expire_uploads(mut upkeep: watch::Receiver<Upkeep>, stop: CancellationToken) {
     loop {
+        let Upkeep { registry, max_age } = upkeep.borrow_and_update().clone();
         match registry.uploads().expire(max_age).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed idle uploads and temporary files"),
@@ -86,9 +103,17 @@ async fn expire_uploads(registry: Arc<Registry>, max_age: Duration, stop: Cancel
                 tracing::error!(error, "idle uploads could not be removed");
             }
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+        // What was replaced must not be held until the next time.
+        drop(registry);
+        let done = Instant::now();
+        loop {
+            let max_age = upkeep.borrow_and_update().max_age;
+            let pause = (max_age / 8).clamp(Duration::from_secs(1), Duration::from_hours(1));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(done + pause) => break,
+                changed = upkeep.changed() => if changed.is_err() { return },
+            }
         }
     }
 }

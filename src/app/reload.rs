@@ -1,0 +1,143 @@
+//! Reload: change, load, validate, build, swap. Any error keeps what runs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::commands::CommandError;
+use super::config::{self, Config, ConfigError, Loaded, Source};
+use super::shutdown::Hangups;
+use super::wiring::{self, Built, Shared};
+use crate::adapters::file_watch::FileWatch;
+use crate::adapters::http::Current;
+use crate::domain::registry::Registry;
+
+/// The environment variables, for as long as the program runs.
+pub type Variables = fn(&str) -> Option<String>;
+
+/// Where the configuration comes from, and that it has changed.
+pub struct Origin {
+    file: PathBuf,
+    variables: Variables,
+    watch: FileWatch,
+}
+
+impl Origin {
+    /// The configuration, as it is when the server starts, and where later ones come from: the file, also where there
+    /// is none yet and the built-in configuration is used.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub async fn open(
+        named: Option<&Path>,
+        variables: Variables,
+    ) -> Result<(Self, Config), ConfigError> {
+        let source = Source::choose(named, Path::new(""));
+        let file = match &source {
+            Source::File(file) => file.clone(),
+            Source::Embedded => PathBuf::from(config::DEFAULT_FILE),
+        };
+        let mut origin = Self {
+            // Before it is read: what changes from now on is noticed.
+            watch: FileWatch::new(vec![file.clone()]).await,
+            file,
+            variables,
+        };
+        let config = config::load(&source, &variables)?.announce();
+        origin.follow(&config).await;
+        Ok((origin, config))
+    }
+
+    /// Before the files that the configuration names are read.
+    async fn follow(&mut self, config: &Config) {
+        let mut files = vec![self.file.clone()];
+        files.extend(config.files().cloned());
+        self.watch.follow(files).await;
+    }
+
+    async fn load(&self) -> Result<Loaded, CommandError> {
+        let (source, variables) = (Source::File(self.file.clone()), self.variables);
+        let loaded = tokio::task::spawn_blocking(move || config::load(&source, &variables)).await;
+        Ok(loaded.map_err(|panic| CommandError::Runtime(panic.into()))??)
+    }
+}
+
+/// What changes with the configuration beside the requests.
+#[derive(Clone)]
+pub struct Upkeep {
+    /// The registry.
+    pub registry: Arc<Registry>,
+    /// How long an upload may be idle.
+    pub max_age: Duration,
+}
+
+impl Upkeep {
+    /// What `built` asks for.
+    #[must_use]
+    pub fn of(built: &Built) -> Self {
+        Self {
+            registry: Arc::clone(&built.registry),
+            max_age: built.config.uploads.max_age.duration(),
+        }
+    }
+}
+
+/// A server that runs, and can change.
+pub struct Reloading {
+    /// What runs.
+    pub running: Built,
+    /// Where the configuration comes from.
+    pub origin: Origin,
+    /// Where requests find what runs.
+    pub current: Arc<Current>,
+    /// Where others do.
+    pub upkeep: watch::Sender<Upkeep>,
+}
+
+impl Reloading {
+    /// Follows the configuration until the server stops.
+    pub async fn follow(&mut self, hangups: &mut Hangups, shared: &Shared) {
+        let stop: &CancellationToken = &shared.stop;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.origin.watch.changed() => {}
+                () = hangups.next() => {
+                    tracing::info!("SIGHUP: reading the configuration again");
+                    self.origin.watch.look().await;
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                reloaded = self.reload(shared) => if let Err(error) = reloaded {
+                    tracing::error!(
+                        "{}; the configuration was not reloaded, and the one before stays",
+                        error.with_causes()
+                    );
+                },
+            }
+        }
+    }
+
+    /// Loads the configuration and builds what it describes; all of it counts from when this returns, or none.
+    async fn reload(&mut self, shared: &Shared) -> Result<(), CommandError> {
+        let mut loaded = self.origin.load().await?;
+        let kept = loaded.config.freeze(&self.running.config);
+        self.origin.follow(&loaded.config).await;
+        let file = loaded.file.clone();
+        let built = wiring::build(loaded.announce(), Some(&self.running), shared).await?;
+        for key in kept {
+            tracing::warn!(
+                "{file}: {key}: can't change while the server runs; it does with the next start"
+            );
+        }
+        self.current.replace(built.serving());
+        self.upkeep.send_replace(Upkeep::of(&built));
+        self.running = built;
+        tracing::info!("configuration reloaded");
+        Ok(())
+    }
+}
