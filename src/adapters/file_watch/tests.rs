@@ -23,7 +23,7 @@ async fn is_seen(watch: &mut FileWatch) -> bool {
 
 #[cfg(unix)]
 fn link(target: &str, name: &Path) {
-    let new = name.with_extension("new");
+    let new = name.with_file_name("new");
     std::os::unix::fs::symlink(target, &new).unwrap();
     fs::rename(new, name).unwrap();
 }

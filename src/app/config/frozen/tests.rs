@@ -34,7 +34,7 @@ fn tls_is_neither_enabled_nor_disabled_but_its_files_may_change() {
     assert_eq!(disabled.freeze(&encrypted), ["server.tls"]);
     assert_eq!(disabled, encrypted);
 
-    let mut moved = config(&TLS.replace('k', "other"));
+    let mut moved = config(&TLS.replace("\"k\"", "\"other\""));
     let wanted = moved.clone();
     assert!(moved.freeze(&encrypted).is_empty());
     assert_eq!(moved, wanted);
