@@ -4,7 +4,7 @@
 //! content, looked at once a second; the system's word about the directories only makes the look come sooner. A file
 //! that was merely touched has not changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
@@ -30,9 +30,8 @@ const LONGEST: u64 = 16 << 20;
 
 /// Watches the content of a few small files.
 pub struct FileWatch {
-    files: Vec<PathBuf>,
     /// What was in each of them at the last look.
-    seen: Vec<Content>,
+    seen: BTreeMap<PathBuf, Content>,
     hasher: Arc<RandomState>,
     hurry: Arc<Notify>,
     poll: Duration,
@@ -46,10 +45,9 @@ type Content = Option<u64>;
 
 impl FileWatch {
     /// Watches these files, as they are now. They need not be there.
-    pub async fn new(files: Vec<PathBuf>) -> Self {
+    pub async fn new(files: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut watch = Self {
-            files: Vec::new(),
-            seen: Vec::new(),
+            seen: BTreeMap::new(),
             hasher: Arc::default(),
             hurry: Arc::default(),
             poll: POLL,
@@ -61,24 +59,18 @@ impl FileWatch {
     }
 
     /// Watches these files from now on. Those that were watched before have changed if they have since the last look.
-    pub async fn follow(&mut self, files: Vec<PathBuf>) {
-        if files == self.files {
-            return;
+    pub async fn follow(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        let mut seen = self.contents(files.into_iter().collect()).await;
+        for (file, content) in &mut seen {
+            *content = self.seen.get(file).copied().unwrap_or(*content);
         }
-        let before: Vec<_> = self.files.drain(..).zip(self.seen.drain(..)).collect();
-        self.files = files;
-        let now = self.contents().await;
-        let seen = self.files.iter().zip(now).map(|(file, now)| {
-            let before = before.iter().find(|(path, _)| path == file);
-            before.map_or(now, |(_, seen)| *seen)
-        });
-        self.seen = seen.collect();
+        self.seen = seen;
         self.arm();
     }
 
     /// Looks at the files now. What has changed until now has been seen.
     pub async fn look(&mut self) {
-        self.seen = self.contents().await;
+        self.seen = self.again().await;
         self.arm();
     }
 
@@ -89,11 +81,11 @@ impl FileWatch {
                 () = self.hurry.notified() => {}
                 () = tokio::time::sleep(self.poll) => {}
             }
-            let mut last = self.contents().await;
+            let mut last = self.again().await;
             // Also where nothing has changed: a busy directory must not keep this busy.
             for _ in 0..PATIENCE {
                 tokio::time::sleep(QUIET).await;
-                let now = self.contents().await;
+                let now = self.again().await;
                 if now == last {
                     break;
                 }
@@ -107,17 +99,24 @@ impl FileWatch {
         }
     }
 
+    async fn again(&self) -> BTreeMap<PathBuf, Content> {
+        self.contents(self.seen.keys().cloned().collect()).await
+    }
+
     /// Off the threads that serve: a file may lie on a disk that hangs.
-    async fn contents(&self) -> Vec<Content> {
-        let (files, hasher) = (self.files.clone(), Arc::clone(&self.hasher));
-        let look = move || files.iter().map(|file| content(file, &hasher)).collect();
-        let looked = tokio::task::spawn_blocking(look).await;
-        looked.unwrap_or_else(|_| self.seen.clone())
+    async fn contents(&self, files: Vec<PathBuf>) -> BTreeMap<PathBuf, Content> {
+        let hasher = Arc::clone(&self.hasher);
+        let look = move |file: PathBuf| {
+            let content = content(&file, &hasher);
+            (file, content)
+        };
+        let looked = tokio::task::spawn_blocking(|| files.into_iter().map(look).collect());
+        looked.await.unwrap_or_else(|_| self.seen.clone())
     }
 
     /// Anew after each change: a directory may have been replaced by another one of its name.
     fn arm(&mut self) {
-        self.watcher = match watcher(&self.files, Arc::clone(&self.hurry)) {
+        self.watcher = match watcher(&self.seen, Arc::clone(&self.hurry)) {
             Ok(watcher) => Some(watcher),
             Err(error) => {
                 if !self.complained {
@@ -134,14 +133,17 @@ impl FileWatch {
 }
 
 /// What tells of changes beside the files, and beside what their names lead to.
-fn watcher(files: &[PathBuf], hurry: Arc<Notify>) -> notify::Result<RecommendedWatcher> {
+fn watcher(
+    files: &BTreeMap<PathBuf, Content>,
+    hurry: Arc<Notify>,
+) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
         if event.is_ok_and(|event| may_change_content(event.kind)) {
             hurry.notify_one();
         }
     })?;
-    let real: Vec<PathBuf> = files.iter().flat_map(|it| it.canonicalize()).collect();
-    let directories: BTreeSet<&Path> = files.iter().chain(&real).map(|it| directory(it)).collect();
+    let real: Vec<PathBuf> = files.keys().flat_map(|it| it.canonicalize()).collect();
+    let directories: BTreeSet<&Path> = files.keys().chain(&real).map(|it| directory(it)).collect();
     for directory in directories {
         match watcher.watch(directory, RecursiveMode::NonRecursive) {
             Err(error) if !is_absence(&error) => return Err(error),

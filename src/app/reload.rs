@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +12,6 @@ use super::shutdown::Hangups;
 use super::wiring::{self, Built, Shared};
 use crate::adapters::file_watch::FileWatch;
 use crate::adapters::http::Current;
-use crate::domain::registry::Registry;
 
 /// The environment variables, for as long as the program runs.
 pub type Variables = fn(&str) -> Option<String>;
@@ -42,7 +40,7 @@ impl Origin {
         };
         let mut origin = Self {
             // Before it is read: what changes from now on is noticed.
-            watch: FileWatch::new(vec![file.clone()]).await,
+            watch: FileWatch::new([file.clone()]).await,
             file,
             variables,
         };
@@ -53,9 +51,8 @@ impl Origin {
 
     /// Before the files that the configuration names are read.
     async fn follow(&mut self, config: &Config) {
-        let mut files = vec![self.file.clone()];
-        files.extend(config.files().cloned());
-        self.watch.follow(files).await;
+        let files = std::iter::once(&self.file).chain(config.files());
+        self.watch.follow(files.cloned()).await;
     }
 
     async fn load(&self) -> Result<Loaded, CommandError> {
@@ -65,36 +62,14 @@ impl Origin {
     }
 }
 
-/// What changes with the configuration beside the requests.
-#[derive(Clone)]
-pub struct Upkeep {
-    /// The registry.
-    pub registry: Arc<Registry>,
-    /// How long an upload may be idle.
-    pub max_age: Duration,
-}
-
-impl Upkeep {
-    /// What `built` asks for.
-    #[must_use]
-    pub fn of(built: &Built) -> Self {
-        Self {
-            registry: Arc::clone(&built.registry),
-            max_age: built.config.uploads.max_age.duration(),
-        }
-    }
-}
-
 /// A server that runs, and can change.
 pub struct Reloading {
-    /// What runs.
-    pub running: Built,
     /// Where the configuration comes from.
     pub origin: Origin,
-    /// Where requests find what runs.
+    /// What runs.
+    pub running: watch::Sender<Arc<Built>>,
+    /// Where requests find it.
     pub current: Arc<Current>,
-    /// Where others do.
-    pub upkeep: watch::Sender<Upkeep>,
 }
 
 impl Reloading {
@@ -113,10 +88,8 @@ impl Reloading {
             tokio::select! {
                 () = stop.cancelled() => return,
                 reloaded = self.reload(shared) => if let Err(error) = reloaded {
-                    tracing::error!(
-                        "{}; the configuration was not reloaded, and the one before stays",
-                        error.with_causes()
-                    );
+                    let why = error.with_causes().replace('\n', "; ");
+                    tracing::error!("the configuration was not reloaded, the one before stays: {why}");
                 },
             }
         }
@@ -124,19 +97,19 @@ impl Reloading {
 
     /// Loads the configuration and builds what it describes; all of it counts from when this returns, or none.
     async fn reload(&mut self, shared: &Shared) -> Result<(), CommandError> {
+        let running = Arc::clone(&self.running.borrow());
         let mut loaded = self.origin.load().await?;
-        let kept = loaded.config.freeze(&self.running.config);
+        let kept = loaded.config.freeze(&running.config);
         self.origin.follow(&loaded.config).await;
         let file = loaded.file.clone();
-        let built = wiring::build(loaded.announce(), Some(&self.running), shared).await?;
+        let built = wiring::build(loaded.announce(), Some(&running), shared).await?;
         for key in kept {
             tracing::warn!(
                 "{file}: {key}: can't change while the server runs; it does with the next start"
             );
         }
         self.current.replace(built.serving());
-        self.upkeep.send_replace(Upkeep::of(&built));
-        self.running = built;
+        self.running.send_replace(Arc::new(built));
         tracing::info!("configuration reloaded");
         Ok(())
     }

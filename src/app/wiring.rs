@@ -84,13 +84,9 @@ impl Built {
     }
 
     /// Gives the store free for other servers, and those before it. Nobody uses them any more.
-    pub async fn release(self, shared: Shared) {
-        let Self {
-            registry, store, ..
-        } = self;
-        drop(registry);
+    pub async fn release(&self, shared: Shared) {
         shared.successions.close();
-        let released = async { tokio::join!(store.release(), shared.successions.wait()) };
+        let released = async { tokio::join!(self.store.release(), shared.successions.wait()) };
         if tokio::time::timeout(LAST_RELEASES, released).await.is_err() {
             tracing::warn!("a lease on a store is not given back, and ends by itself");
         }

@@ -33,14 +33,17 @@ impl<'a> Log<'a> {
         Self { place, read }
     }
 
-    /// Waits for the words; what was said up to them, and how long it took.
+    /// Waits for a line with the words; what was said up to its end, and how long it took.
     fn wait_for(&mut self, words: &str) -> (String, Duration) {
         let begun = Instant::now();
         loop {
             let log = self.place.log();
             let new = &log[self.read..];
-            if let Some(at) = new.find(words) {
-                let said = &new[..at + words.len()];
+            let end = new
+                .find(words)
+                .and_then(|at| Some(at + new[at..].find('\n')?));
+            if let Some(end) = end {
+                let said = &new[..end];
                 self.read += said.len();
                 return (said.to_owned(), begun.elapsed());
             }

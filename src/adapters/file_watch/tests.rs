@@ -10,7 +10,7 @@ const SOON: Duration = Duration::from_secs(2);
 const NEVER: Duration = Duration::from_hours(1);
 
 async fn watch(file: &Path, poll: Duration) -> FileWatch {
-    let mut watch = FileWatch::new(vec![file.to_owned()]).await;
+    let mut watch = FileWatch::new([file.to_owned()]).await;
     watch.poll = poll;
     watch
 }
@@ -149,7 +149,7 @@ async fn a_change_between_two_lists_of_files_is_not_lost() {
     let mut watch = watch(&old, Duration::from_millis(10)).await;
 
     fs::write(&old, "1").unwrap();
-    watch.follow(vec![old, new.clone()]).await;
+    watch.follow([old, new.clone()]).await;
     assert!(is_seen(&mut watch).await, "changed before");
     assert!(!is_seen(&mut watch).await, "the new one has not changed");
 

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
 use crate::adapters::http::{self, Current};
-use crate::app::reload::{Origin, Reloading, Upkeep, Variables};
+use crate::app::reload::{Origin, Reloading, Variables};
 use crate::app::shutdown::Hangups;
 use crate::app::wiring::{self, Built, Shared};
 
@@ -36,8 +36,10 @@ pub async fn server(
         // It may wait for an owner that is dead.
         () = stop.cancelled() => return Ok(()),
     };
-    let (built, served) = serve(built, origin, hangups, &shared).await;
+    let (running, _) = watch::channel(Arc::new(built));
+    let served = serve(&running, origin, hangups, &shared).await;
     let lost = shared.lost.is_cancelled();
+    let built = running.borrow().clone();
     built.release(shared).await;
     if lost {
         return Err(CommandError::LeaseLost);
@@ -46,32 +48,26 @@ pub async fn server(
 }
 
 async fn serve(
-    built: Built,
+    running: &watch::Sender<Arc<Built>>,
     origin: Origin,
     mut hangups: Hangups,
     shared: &Shared,
-) -> (Built, Result<(), CommandError>) {
-    let listen = &built.config.server;
-    let address = SocketAddr::new(listen.bind_address, listen.port);
+) -> Result<(), CommandError> {
+    let built = running.borrow().clone();
+    let address = SocketAddr::new(built.config.server.bind_address, built.config.server.port);
     let failed = |source| CommandError::Listen { address, source };
-    let listener = match TcpListener::bind(address).await {
-        Ok(listener) => listener,
-        Err(error) => return (built, Err(failed(error))),
-    };
-    match listener.local_addr() {
-        Ok(address) => tracing::info!(%address, "listening"),
-        Err(error) => return (built, Err(failed(error))),
-    }
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
+
     let current = Arc::new(Current::new(built.serving()));
-    let (upkeep, upkept) = watch::channel(Upkeep::of(&built));
+    drop(built);
     let mut reloading = Reloading {
-        running: built,
         origin,
+        running: running.clone(),
         current: Arc::clone(&current),
-        upkeep,
     };
     let stop = &shared.stop;
-    let tidying = tokio::spawn(expire_uploads(upkept, stop.clone()));
+    let tidying = tokio::spawn(expire_uploads(running.subscribe(), stop.clone()));
     let stop_when_lost = async {
         if stop
             .run_until_cancelled(shared.lost.cancelled())
@@ -87,15 +83,16 @@ async fn serve(
         stop_when_lost,
     );
     tidying.abort();
-    (reloading.running, served.map_err(failed))
+    served.map_err(failed)
 }
 
 /// Removes idle upload sessions now and then: often enough that none gets much
 /// older than it may, and not so often that the walk is felt.
-async fn expire_uploads(mut upkeep: watch::Receiver<Upkeep>, stop: CancellationToken) {
+async fn expire_uploads(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
+    let max_age = |built: &Built| built.config.uploads.max_age.duration();
     loop {
-        let Upkeep { registry, max_age } = upkeep.borrow_and_update().clone();
-        match registry.uploads().expire(max_age).await {
+        let built = running.borrow_and_update().clone();
+        match built.registry.uploads().expire(max_age(&built)).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed idle uploads and temporary files"),
             Err(error) => {
@@ -104,15 +101,15 @@ async fn expire_uploads(mut upkeep: watch::Receiver<Upkeep>, stop: CancellationT
             }
         }
         // What was replaced must not be held until the next time.
-        drop(registry);
+        drop(built);
         let done = Instant::now();
         loop {
-            let max_age = upkeep.borrow_and_update().max_age;
+            let max_age = max_age(&running.borrow_and_update());
             let pause = (max_age / 8).clamp(Duration::from_secs(1), Duration::from_hours(1));
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep_until(done + pause) => break,
-                changed = upkeep.changed() => if changed.is_err() { return },
+                changed = running.changed() => if changed.is_err() { return },
             }
         }
     }
