@@ -232,3 +232,6 @@ fn new_secret() -> Result<Secret, StoreError> {
     })?;
     Ok(Secret::new(BASE64.encode(bytes)))
 }
+
+#[cfg(test)]
+mod tests;
