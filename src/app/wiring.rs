@@ -17,12 +17,15 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Serving, Settings, tls};
 use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
+use crate::adapters::tokens::{Keys, SignedTokens};
+use crate::adapters::units::HttpUrl;
 use crate::app::config::{AccessPolicyConfig, Config};
 use crate::domain::access::AccessPolicy;
+use crate::domain::login::Login;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Authenticator, Clock, MountHints, StoragePorts};
+use crate::ports::{Clock, MountHints, StoragePorts, Tokens};
 
 /// How long the end of the server may wait for a store that does not answer.
 const LAST_RELEASES: Duration = Duration::from_secs(10);
@@ -46,6 +49,7 @@ pub struct Built {
     pub registry: Arc<Registry>,
     tls: Option<Arc<ServerConfig>>,
     identities: Option<Identities>,
+    tokens: Arc<dyn Tokens>,
     hints: Option<Arc<dyn MountHints>>,
     store: Arc<Store>,
 }
@@ -134,12 +138,18 @@ pub async fn build(
         ..store.ports.clone()
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let authenticator = identities
-        .clone()
-        .map(|it| Arc::new(it) as Arc<dyn Authenticator>);
+    let same_store = earlier.filter(|it| Arc::ptr_eq(&it.store, &store));
+    let tokens = match same_store {
+        Some(built) if signs_as_before(&built.config, &config) => Arc::clone(&built.tokens),
+        Some(_) | None => tokens(&config, &store, &clock)?,
+    };
+    if earlier.is_none() && identities.is_some() {
+        tokens.refresh().await.map_err(no_tokens)?;
+    }
+    let login = identities.clone().map(|it| Login::new(Arc::new(it), Arc::clone(&tokens)));
     let mut registry =
-        Registry::new(&ports, &store.locks, &clock, namespaces).with_identities(authenticator);
-    if let Some(built) = unchanged.filter(|it| Arc::ptr_eq(&it.store, &store)) {
+        Registry::new(&ports, &store.locks, &clock, namespaces).with_identities(login);
+    if let Some(built) = unchanged.and(same_store) {
         registry = registry.succeeding(&built.registry);
     }
     Ok(Built {
@@ -147,6 +157,7 @@ pub async fn build(
         registry: Arc::new(registry),
         tls,
         identities,
+        tokens,
         hints,
         store,
     })
@@ -171,6 +182,7 @@ fn settings(config: &Config) -> Settings {
         query_timeout: config.server.query_timeout.duration(),
         grace_period: config.server.query_timeout_grace_period.duration(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        external_url: config.server.external_url.clone(),
         ..Settings::default()
     }
 }
@@ -187,6 +199,34 @@ fn identities(
         section: "identity",
         source: error.into(),
     })
+}
+
+/// What gives tokens: by the key of the configuration, or those of the store, which are read when they are needed.
+fn tokens(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Tokens>, BuildError> {
+    let keys = match &config.token.key {
+        Some(key) => Keys::configured(key).map_err(no_tokens)?,
+        None => Keys::stored(Arc::clone(&store.ports.token_keys), Arc::clone(&store.locks)),
+    };
+    let url = config.server.external_url.as_ref();
+    let service = url.map_or("simple-registry", HttpUrl::authority);
+    let lifetime = config.token.lifetime.duration();
+    let clock = Arc::clone(clock);
+    Ok(Arc::new(SignedTokens::new(service.to_owned(), lifetime, keys, clock)))
+}
+
+fn signs_as_before(one: &Config, other: &Config) -> bool {
+    one.token == other.token && one.server.external_url == other.server.external_url
+}
+
+fn no_tokens(error: impl Into<Box<dyn Error + Send + Sync>>) -> BuildError {
+    BuildError {
+        section: "token.key",
+        source: error.into(),
+    }
 }
 
 /// A Redis, which need not be up: what can be done without it is done. But

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::admission::Place;
 use super::body::{self, Outgoing, RequestBody, ResponseBody};
-use super::callers;
+use super::callers::Visitor;
 use super::connection::Connection;
 use super::current::{Current, Serving};
 use super::error::{Cause, HttpError};
@@ -120,11 +120,16 @@ impl Service {
         let serving = self.current.get();
         let exchange = Exchange {
             registry: Arc::clone(&serving.registry),
-            headers: head.headers,
+            visitor: Arc::new(Visitor {
+                serving,
+                headers: head.headers,
+                authority: head.uri.authority().cloned(),
+                connection: Arc::clone(connection),
+            }),
             body,
             caller: Caller::default(),
         };
-        let result = self.run(route, exchange, connection, serving, &place).await;
+        let result = self.run(route, exchange, &place).await;
         Outcome {
             result,
             place: Some(place),
@@ -141,20 +146,14 @@ impl Service {
         &self,
         route: Route,
         exchange: Exchange,
-        connection: &Arc<Connection>,
-        serving: Arc<Serving>,
         place: &Arc<Place>,
     ) -> Result<Response<ResponseBody>, HttpError> {
         let pulse = exchange.body.pulse();
         pulse.beat();
         let writes = route.writes();
-        let (query_timeout, grace_period) = (
-            serving.settings.query_timeout,
-            serving.settings.grace_period,
-        );
-        let connection = Arc::clone(connection);
-        let work = async move { answer(route, exchange, &connection, &serving).await };
-        let work = AssertUnwindSafe(work).catch_unwind();
+        let settings = &exchange.visitor.serving.settings;
+        let (query_timeout, grace_period) = (settings.query_timeout, settings.grace_period);
+        let work = AssertUnwindSafe(answer(route, exchange)).catch_unwind();
         let done = if writes {
             let place = Arc::clone(place);
             let task = self.writers.spawn(async move {
@@ -177,18 +176,17 @@ impl Service {
 }
 
 /// Finds out who asks, and does what they ask for.
-async fn answer(
-    route: Route,
-    mut exchange: Exchange,
-    connection: &Connection,
-    serving: &Serving,
-) -> Result<Response<ResponseBody>, HttpError> {
-    let proxies = &serving.settings.trusted_proxies;
-    exchange.caller = callers::identify(&exchange, connection, proxies).await?;
-    let may_log_in = callers::may_log_in(&exchange.registry, &exchange.caller);
-    callers::greet(&route, &exchange.registry, may_log_in)?;
-    let answer = handlers::handle(route, exchange).await;
-    answer.map_err(|error| callers::ask_whom_it_denies(error, may_log_in))
+async fn answer(route: Route, exchange: Exchange) -> Result<Response<ResponseBody>, HttpError> {
+    let visitor = Arc::clone(&exchange.visitor);
+    let mut anonymous = true;
+    let answer = match visitor.identify(&route).await {
+        Ok(caller) => {
+            anonymous = caller.identity.is_none();
+            handlers::handle(&route, Exchange { caller, ..exchange }).await
+        }
+        Err(error) => Err(error),
+    };
+    answer.map_err(|error| visitor.challenge(error, &route, anonymous))
 }
 
 /// What a panic said.
