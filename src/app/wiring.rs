@@ -146,7 +146,9 @@ pub async fn build(
     if earlier.is_none() && identities.is_some() {
         tokens.refresh().await.map_err(no_tokens)?;
     }
-    let login = identities.clone().map(|it| Login::new(Arc::new(it), Arc::clone(&tokens)));
+    let login = identities
+        .clone()
+        .map(|it| Login::new(Arc::new(it), Arc::clone(&tokens)));
     let mut registry =
         Registry::new(&ports, &store.locks, &clock, namespaces).with_identities(login);
     if let Some(built) = unchanged.and(same_store) {
@@ -209,13 +211,21 @@ fn tokens(
 ) -> Result<Arc<dyn Tokens>, BuildError> {
     let keys = match &config.token.key {
         Some(key) => Keys::configured(key).map_err(no_tokens)?,
-        None => Keys::stored(Arc::clone(&store.ports.token_keys), Arc::clone(&store.locks)),
+        None => Keys::stored(
+            Arc::clone(&store.ports.token_keys),
+            Arc::clone(&store.locks),
+        ),
     };
     let url = config.server.external_url.as_ref();
     let service = url.map_or("simple-registry", HttpUrl::authority);
     let lifetime = config.token.lifetime.duration();
     let clock = Arc::clone(clock);
-    Ok(Arc::new(SignedTokens::new(service.to_owned(), lifetime, keys, clock)))
+    Ok(Arc::new(SignedTokens::new(
+        service.to_owned(),
+        lifetime,
+        keys,
+        clock,
+    )))
 }
 
 fn signs_as_before(one: &Config, other: &Config) -> bool {

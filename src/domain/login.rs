@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::domain::access::Access;
 use crate::domain::model::{Caller, Credentials, Identity, Scope};
-use crate::ports::{AuthenticationError, Authenticator, Bearer, Claims, IssuedToken, StoreError, Tokens};
+use crate::ports::{
+    AuthenticationError, Authenticator, Bearer, Claims, IssuedToken, StoreError, Tokens,
+};
 
 /// Who knows the identities, and the tokens that were given.
 pub struct Login {

@@ -176,7 +176,9 @@ impl Stored {
             keys = guard.during(self.replace(now)).await?;
         }
         let keys = keys.iter();
-        Ok(keys.map(|key| Key::new(key.secret.expose(), key.signs_from)).collect())
+        Ok(keys
+            .map(|key| Key::new(key.secret.expose(), key.signs_from))
+            .collect())
     }
 
     /// Adds a key, unless another server has just done so.

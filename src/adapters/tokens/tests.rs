@@ -53,7 +53,13 @@ fn claims() -> Claims {
 }
 
 pub(super) async fn issue(tokens: &SignedTokens, claims: &Claims) -> String {
-    tokens.issue(claims).await.token.expose().to_owned()
+    tokens
+        .issue(claims)
+        .await
+        .unwrap()
+        .token
+        .expose()
+        .to_owned()
 }
 
 /// A token of this header and payload, signed by a key of ours.
@@ -87,7 +93,7 @@ async fn a_token_says_what_it_was_given_for() {
 async fn a_token_lives_as_long_as_was_said_and_no_longer() {
     let clock = SetClock::at_noon();
     let tokens = tokens_with(KEY, "test", &clock);
-    let issued = tokens.issue(&claims()).await;
+    let issued = tokens.issue(&claims()).await.unwrap();
     assert_eq!(issued.lifetime, Duration::from_mins(5));
 
     clock.pass(Duration::from_secs(299));

@@ -224,7 +224,7 @@ async fn a_token_outlives_neither_its_policy_nor_its_identity() {
     };
     assert_eq!(status().await, 404);
 
-    let replace = |setup: Setup| registry.registry.send_replace(setup.registry());
+    let replace = |setup: Setup| registry.swap(|serving| serving.registry = setup.registry());
     replace(before(Setup::closed()));
     assert_eq!(status().await, 403);
 
@@ -554,9 +554,8 @@ async fn the_realm_is_where_the_client_is() {
 async fn a_token_and_a_certificate_combine() {
     let (authority, clients) = (Authority::new(), Authority::new());
     let rule = "identity.username == 'alice' && 'admin' in identity.certificate.organizations";
-    let (_swap, tls) = tokio::sync::watch::channel(authority.serves(Some(&clients)));
     let registry = TestRegistry::with(Setup {
-        tls: Some(tls),
+        tls: Some(authority.serves(Some(&clients))),
         ..setup([("*", Setup::ruled(false, &[rule]))])
     })
     .await;

@@ -40,10 +40,10 @@ pub async fn share_one_key(ways: impl Iterator<Item = (StoragePorts, Arc<dyn Loc
     let servers = ways.into_iter().map(|(ports, locks)| {
         tokio::spawn(async move {
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let keys = Keys::stored(ports.token_keys, locks, clock.now())
-                .await
-                .unwrap();
-            SignedTokens::new("test".to_owned(), Duration::from_mins(5), keys, clock)
+            let keys = Keys::stored(ports.token_keys, locks);
+            let tokens = SignedTokens::new("test".to_owned(), Duration::from_mins(5), keys, clock);
+            tokens.refresh().await.unwrap();
+            tokens
         })
     });
     let mut started = Vec::new();
@@ -57,7 +57,7 @@ pub async fn share_one_key(ways: impl Iterator<Item = (StoragePorts, Arc<dyn Loc
 
     assert_eq!(ports.token_keys.list().await.unwrap().len(), 1);
     for one in &started {
-        let token = one.issue(&claims).await.token;
+        let token = one.issue(&claims).await.unwrap().token;
         for other in &started {
             assert_eq!(other.read(token.expose()), Some(claims.clone()));
         }
