@@ -5,38 +5,21 @@ use std::sync::Arc;
 use serde_json::json;
 use simple_registry::domain::model::Action;
 
+use super::every_request::{EVERY_REQUEST, INDEX, Request};
 use crate::support::{Image, Setup, TestRegistry, digest_of};
 
 /// Requests to every endpoint of a repository.
 pub fn everything(repository: &str) -> Vec<(&'static str, String)> {
-    let digest = digest_of(b"x");
-    let id = "01234567-89ab-cdef-0123-456789abcdef";
-    let paths = [
-        ("GET", format!("blobs/{digest}")),
-        ("HEAD", format!("blobs/{digest}")),
-        ("DELETE", format!("blobs/{digest}")),
-        ("GET", "manifests/latest".to_owned()),
-        ("HEAD", "manifests/latest".to_owned()),
-        ("GET", format!("manifests/{digest}")),
-        ("PUT", "manifests/latest".to_owned()),
-        ("PUT", format!("manifests/{digest}?tag=x")),
-        ("DELETE", "manifests/latest".to_owned()),
-        ("DELETE", format!("manifests/{digest}")),
-        ("GET", "tags/list".to_owned()),
-        ("GET", format!("referrers/{digest}")),
-        ("POST", "blobs/uploads/".to_owned()),
-        ("POST", format!("blobs/uploads/?digest={digest}")),
-        ("POST", format!("blobs/uploads/?mount={digest}&from=a")),
-        ("POST", format!("blobs/uploads/?mount={digest}")),
-        ("GET", format!("blobs/uploads/{id}")),
-        ("PATCH", format!("blobs/uploads/{id}")),
-        ("PUT", format!("blobs/uploads/{id}?digest={digest}")),
-        ("DELETE", format!("blobs/uploads/{id}")),
-    ];
-    paths
-        .into_iter()
-        .map(|(method, path)| (method, format!("/v2/{repository}/{path}")))
-        .collect()
+    let digest = digest_of(INDEX.as_bytes());
+    let in_a_repository =
+        |request: &&Request| request.2.starts_with("/v2/a/") && request.0 != "Extensions";
+    let requests = EVERY_REQUEST.iter().filter(in_a_repository);
+    let filled = requests.map(|(_, method, url, ..)| {
+        let url = url.replace("/v2/a/", &format!("/v2/{repository}/"));
+        let url = url.replace("{id}", "01234567-89ab-cdef-0123-456789abcdef");
+        (*method, url.replace("{d}", &digest))
+    });
+    filled.collect()
 }
 
 /// code-12; lessons.md, security 7: every verb, not only most of them.
@@ -150,54 +133,6 @@ async fn a_new_policy_counts_at_once() {
     assert!(buffer[..length].starts_with(b"HTTP/1.1 403"));
 }
 
-/// Every endpoint, and the actions that it needs permission for.
-fn endpoints() -> Vec<(&'static str, String, &'static [&'static str])> {
-    let digest = digest_of(b"x");
-    let id = "01234567-89ab-cdef-0123-456789abcdef";
-    let in_repository = [
-        ("GET", format!("blobs/{digest}"), &["get-blob"][..]),
-        ("HEAD", format!("blobs/{digest}"), &["get-blob"]),
-        ("DELETE", format!("blobs/{digest}"), &["delete-blob"]),
-        ("GET", "manifests/x".to_owned(), &["get-manifest"]),
-        ("HEAD", "manifests/x".to_owned(), &["get-manifest"]),
-        ("GET", format!("manifests/{digest}"), &["get-manifest"]),
-        ("PUT", "manifests/x".to_owned(), &["put-manifest"]),
-        (
-            "PUT",
-            format!("manifests/{digest}?tag=x"),
-            &["put-manifest"],
-        ),
-        ("DELETE", "manifests/x".to_owned(), &["delete-manifest"]),
-        (
-            "DELETE",
-            format!("manifests/{digest}"),
-            &["delete-manifest"],
-        ),
-        ("GET", "tags/list".to_owned(), &["list-tags"]),
-        ("GET", format!("referrers/{digest}"), &["get-referrers"]),
-        ("POST", "blobs/uploads/".to_owned(), &["start-upload"]),
-        (
-            "POST",
-            format!("blobs/uploads/?digest={digest}"),
-            &["start-upload", "complete-upload"],
-        ),
-        ("GET", format!("blobs/uploads/{id}"), &["get-upload"]),
-        ("PATCH", format!("blobs/uploads/{id}"), &["update-upload"]),
-        (
-            "PUT",
-            format!("blobs/uploads/{id}?digest={digest}"),
-            &["complete-upload"],
-        ),
-        ("DELETE", format!("blobs/uploads/{id}"), &["cancel-upload"]),
-    ];
-    let in_repository = in_repository
-        .into_iter()
-        .map(|(method, path, needs)| (method, format!("/v2/a/{path}"), needs));
-    let mut endpoints: Vec<_> = in_repository.collect();
-    endpoints.push(("GET", "/v2/".to_owned(), &["get-api-version"]));
-    endpoints
-}
-
 /// Asks every endpoint under this policy; those that need an action which is
 /// not `allowed` must be denied, and no others.
 async fn expect_policy(
@@ -209,12 +144,14 @@ async fn expect_policy(
     let replaced = Setup::with_namespaces([("*", entry)]).registry();
     registry.registry.send_replace(replaced);
 
-    for (method, path, needs) in endpoints() {
+    for (_, method, url, needs, ..) in EVERY_REQUEST {
+        let path = url.replace("{d}", &digest_of(INDEX.as_bytes()));
+        let path = path.replace("{id}", "01234567-89ab-cdef-0123-456789abcdef");
         let answer = registry.call(method, &path).send().await;
         let denied = answer.status == 403;
         let expected = !needs.iter().all(|need| allowed(need));
         assert_eq!(denied, expected, "{method} {path} under {policy:?}");
-        if denied && method != "HEAD" {
+        if denied && *method != "HEAD" {
             answer.expect_error(403, "DENIED");
         }
     }
