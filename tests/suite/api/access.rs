@@ -38,6 +38,102 @@ async fn a_closed_namespace_denies_every_request() {
     }
 }
 
+/// lessons.md, security 7 and 22: what guards `secret` guards it by every name that it can be asked for.
+#[tokio::test]
+async fn no_other_way_to_write_a_name_gets_around_its_policy() {
+    let setup = Setup::default();
+    let storage = setup.storage.clone();
+    let open = TestRegistry::with(setup).await;
+    Image::new(1).push(&open, "secret/a", "latest").await;
+    let namespaces = [("*", Setup::open()), ("secret", Setup::closed())];
+    let registry = TestRegistry::with(Setup {
+        storage,
+        ..Setup::with_namespaces(namespaces)
+    })
+    .await;
+
+    for path in [
+        "/v2/%73ecret/a",
+        "/v2/secret%2fa",
+        "/v2/secret%2Fa",
+        "/v2/secret%252fa",
+        "/v2/secret//a",
+        "/v2//secret/a",
+        "/v2/./secret/a",
+        "/v2/x/../secret/a",
+        "/v2/x/%2e%2e/secret/a",
+        "/v2/secret/a/",
+        "/v2/secret/a%00",
+        "/v2/secret/a%20",
+        "/v2/SECRET/a",
+        "/v2/secret/a;x",
+        "/v2/secret\\a",
+        "/v2/secret/a%3Fx",
+        "//v2/secret/a",
+        "/V2/secret/a",
+        "/v2/secret/a/manifests/x/../..",
+        "/v2/secret/a/blobs/uploads",
+        "http://registry/v2/secret/a",
+    ] {
+        for (method, rest) in [
+            ("GET", "tags/list"),
+            ("GET", "manifests/latest"),
+            ("DELETE", "manifests/latest"),
+        ] {
+            let answer = registry.call(method, format!("{path}/{rest}")).send().await;
+
+            assert!(
+                (400..500).contains(&answer.status),
+                "{method} {path}/{rest}: {answer:?}"
+            );
+        }
+    }
+    open.get("/v2/secret/a/manifests/latest")
+        .send()
+        .await
+        .expect_status(200);
+}
+
+/// lessons.md, security 12 and 26: nobody is sent to another host, whatever the request says of hosts.
+#[tokio::test]
+async fn a_location_stays_on_this_server() {
+    let registry = TestRegistry::start().await;
+    let mut locations = 0;
+    for (_, method, url, ..) in EVERY_REQUEST {
+        let url = url.replace("{d}", &digest_of(INDEX.as_bytes()));
+        let url = url.replace("{id}", "01234567-89ab-cdef-0123-456789abcdef");
+        let mut call = registry.call(method, url).body(INDEX);
+        for (name, value) in [
+            ("Content-Type", "application/vnd.oci.image.index.v1+json"),
+            ("X-Forwarded-Host", "elsewhere.example"),
+            ("Forwarded", "host=elsewhere.example;proto=https"),
+            ("Referer", "https://elsewhere.example/"),
+        ] {
+            call = call.header(name, value);
+        }
+        let answer = call.send().await;
+
+        assert!(!(300..400).contains(&answer.status), "{answer:?}");
+        for location in answer.all("location") {
+            locations += 1;
+            assert!(location.starts_with("/v2/a/"), "{location}");
+        }
+    }
+    assert!(locations > 5, "{locations}");
+    for path in [
+        "//elsewhere.example/v2/",
+        "/v2//elsewhere.example/",
+        "/\\elsewhere.example",
+        "/v2",
+        "/",
+    ] {
+        let answer = registry.get(path).send().await;
+
+        assert!(!(300..400).contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.all("location"), [""; 0]);
+    }
+}
+
 /// semantics.md, "Repositories": default deny.
 #[tokio::test]
 async fn a_name_that_no_entry_matches_is_denied() {
