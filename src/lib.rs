@@ -16,6 +16,7 @@ pub mod domain {
     pub mod blobs;
     pub mod catalog;
     pub mod error;
+    pub mod login;
     mod looks;
     pub mod manifests;
     pub mod model;
@@ -51,6 +52,8 @@ pub mod ports {
     mod storage_ports;
     mod tag_index;
     mod token_cache;
+    mod token_keys;
+    mod tokens;
     mod upload_sessions;
     mod upstream;
 
@@ -72,6 +75,8 @@ pub mod ports {
     pub use storage_ports::*;
     pub use tag_index::*;
     pub use token_cache::*;
+    pub use token_keys::*;
+    pub use tokens::*;
     pub use upload_sessions::*;
     pub use upstream::*;
 }
@@ -92,10 +97,7 @@ pub mod adapters {
         //! Outbound: traces, metrics, health.
         pub mod config;
     }
-    pub mod tokens {
-        //! The token service.
-        pub mod config;
-    }
+    pub mod tokens;
     pub mod units;
     pub mod upstream {
         //! Outbound: other registries.

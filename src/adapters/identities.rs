@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 use siphasher::sip128::SipHasher24;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -20,7 +21,7 @@ use self::config::IdentityConfig;
 use self::failures::Failures;
 pub use self::password_hash::{BadHash, PasswordHash, hash};
 use crate::domain::model::{Credentials, Identity, Secret};
-use crate::ports::{AuthenticationError, Authenticator};
+use crate::ports::{AuthenticationError, Authenticator, FoundIdentity};
 
 /// How many passwords are hashed at a time: each takes a core and megabytes, and anybody can ask for it.
 const AT_A_TIME: usize = 2;
@@ -46,6 +47,7 @@ struct Shared {
 
 struct Known {
     identity: Identity,
+    stamp: u64,
     password: PasswordHash,
     /// There is one password that is right, so one place is enough.
     remembered: Mutex<Option<Remembered>>,
@@ -85,6 +87,7 @@ impl Identities {
                     id: id.clone(),
                     username: username.clone(),
                 },
+                stamp: stamp(id, &config.password),
                 password,
                 remembered: Mutex::new(None),
             };
@@ -143,6 +146,22 @@ impl Authenticator for Identities {
         });
         verified.await.map_err(|panic| unavailable(panic.into()))
     }
+
+    fn find(&self, username: &str) -> Option<FoundIdentity> {
+        let known = self.0.by_username.get(username)?;
+        Some(FoundIdentity {
+            identity: known.identity.clone(),
+            stamp: known.stamp,
+        })
+    }
+}
+
+/// Part of a hash of what makes the identity this one. A token that carries it tells nothing of the password: what is
+/// hashed has argon2's salt in it.
+fn stamp(id: &str, password: &Secret) -> u64 {
+    let hash = Sha256::new().chain_update(id).chain_update([0]);
+    let [a, b, c, d, e, f, g, h, ..] = hash.chain_update(password.expose()).finalize().0;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 impl Shared {

@@ -18,12 +18,15 @@ use crate::adapters::redis::config::RedisLockConfig;
 use crate::adapters::redis::{Redis, RedisCache, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
+use crate::adapters::tokens::{Keys, SignedTokens};
+use crate::adapters::units::HttpUrl;
 use crate::app::config::{AccessPolicyConfig, Config};
 use crate::domain::access::AccessPolicy;
+use crate::domain::login::Login;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use crate::ports::{Clock, LockManager, StoragePorts};
 
 /// How long a lock is waited for: longer than any holder needs for a few small
 /// writes on a slow disk, and short enough to tell the client in time.
@@ -62,17 +65,24 @@ pub struct Built {
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
     let namespaces = namespaces(config)?;
     let identities = identities(config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let mut store = store(config).await?;
     if let Some(cache) = &config.cache_store.redis {
         let prefix = cache.key_prefix.as_deref();
         let redis = redis(&cache.url, prefix, "cache_store.redis.url").await?;
         store.ports.hints = Some(Arc::new(RedisCache::new(redis)));
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let login = match identities {
+        Some(identities) => {
+            let tokens = tokens(config, &store, &clock).await?;
+            Some(Login::new(Arc::new(identities), Arc::new(tokens)))
+        }
+        None => None,
+    };
 
     Ok(Built {
         registry: Registry::new(&store.ports, &store.locks, &clock, namespaces)
-            .with_identities(identities),
+            .with_identities(login),
         owner: store.owner,
     })
 }
@@ -100,16 +110,45 @@ pub fn settings(config: &Config) -> Settings {
         query_timeout: config.server.query_timeout.duration(),
         grace_period: config.server.query_timeout_grace_period.duration(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        external_url: config.server.external_url.clone(),
         ..Settings::default()
     }
 }
 
-fn identities(config: &Config) -> Result<Option<Arc<dyn Authenticator>>, BuildError> {
-    let identities = Identities::new(&config.identity).map_err(|error| BuildError {
+fn identities(config: &Config) -> Result<Option<Identities>, BuildError> {
+    Identities::new(&config.identity).map_err(|error| BuildError {
         section: "identity",
         source: error.into(),
-    })?;
-    Ok(identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>))
+    })
+}
+
+/// What gives identities tokens: by the key of the configuration, or those of the store.
+async fn tokens(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Result<SignedTokens, BuildError> {
+    let failed = |source: Box<dyn Error + Send + Sync>| BuildError {
+        section: "token.key",
+        source,
+    };
+    let keys = match &config.token.key {
+        Some(key) => Keys::configured(key).map_err(|error| failed(error.into()))?,
+        None => {
+            let (stored, locks) = (&store.ports.token_keys, &store.locks);
+            let keys = Keys::stored(Arc::clone(stored), Arc::clone(locks), clock.now()).await;
+            keys.map_err(|error| failed(error.into()))?
+        }
+    };
+    let url = config.server.external_url.as_ref();
+    let service = url.map_or("simple-registry", HttpUrl::authority);
+    let lifetime = config.token.lifetime.duration();
+    Ok(SignedTokens::new(
+        service.to_owned(),
+        lifetime,
+        keys,
+        Arc::clone(clock),
+    ))
 }
 
 async fn store(config: &Config) -> Result<Store, BuildError> {

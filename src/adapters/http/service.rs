@@ -19,8 +19,7 @@ use uuid::Uuid;
 use super::Settings;
 use super::admission::{Admission, Place};
 use super::body::{self, Outgoing, RequestBody, ResponseBody};
-use super::callers;
-use super::config::Network;
+use super::callers::Visitor;
 use super::connection::Connection;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
@@ -34,8 +33,7 @@ pub struct Service {
     registry: watch::Receiver<Arc<Registry>>,
     admission: Admission,
     writers: TaskTracker,
-    settings: Settings,
-    trusted_proxies: Arc<[Network]>,
+    settings: Arc<Settings>,
     /// Tells the requests of this run of the server from those of others.
     run: String,
     requests: AtomicU64,
@@ -55,8 +53,7 @@ impl Service {
             registry,
             admission: Admission::new(settings.max_concurrent_requests, settings.query_timeout),
             writers: TaskTracker::new(),
-            trusted_proxies: settings.trusted_proxies.as_slice().into(),
-            settings,
+            settings: Arc::new(settings),
             run: run[..8].to_owned(),
             requests: AtomicU64::new(0),
         }
@@ -122,13 +119,20 @@ impl Service {
             Ok(place) => Arc::new(place),
             Err(error) => return refused(error.into()),
         };
+        let registry = Arc::clone(&self.registry.borrow());
         let exchange = Exchange {
-            registry: Arc::clone(&self.registry.borrow()),
-            headers: head.headers,
+            registry: Arc::clone(&registry),
+            visitor: Arc::new(Visitor {
+                registry,
+                headers: head.headers,
+                authority: head.uri.authority().cloned(),
+                connection: Arc::clone(connection),
+                settings: Arc::clone(&self.settings),
+            }),
             body,
             caller: Caller::default(),
         };
-        let result = self.run(route, exchange, connection, &place).await;
+        let result = self.run(route, exchange, &place).await;
         Outcome {
             result,
             place: Some(place),
@@ -145,16 +149,12 @@ impl Service {
         &self,
         route: Route,
         exchange: Exchange,
-        connection: &Arc<Connection>,
         place: &Arc<Place>,
     ) -> Result<Response<ResponseBody>, HttpError> {
         let pulse = exchange.body.pulse();
         pulse.beat();
         let writes = route.writes();
-        let proxies = Arc::clone(&self.trusted_proxies);
-        let connection = Arc::clone(connection);
-        let work = async move { answer(route, exchange, &connection, &proxies).await };
-        let work = AssertUnwindSafe(work).catch_unwind();
+        let work = AssertUnwindSafe(answer(route, exchange)).catch_unwind();
         let done = if writes {
             let place = Arc::clone(place);
             let task = self.writers.spawn(async move {
@@ -178,17 +178,17 @@ impl Service {
 }
 
 /// Finds out who asks, and does what they ask for.
-async fn answer(
-    route: Route,
-    mut exchange: Exchange,
-    connection: &Connection,
-    trusted_proxies: &[Network],
-) -> Result<Response<ResponseBody>, HttpError> {
-    exchange.caller = callers::identify(&exchange, connection, trusted_proxies).await?;
-    let may_log_in = callers::may_log_in(&exchange.registry, &exchange.caller);
-    callers::greet(&route, &exchange.registry, may_log_in)?;
-    let answer = handlers::handle(route, exchange).await;
-    answer.map_err(|error| callers::ask_whom_it_denies(error, may_log_in))
+async fn answer(route: Route, exchange: Exchange) -> Result<Response<ResponseBody>, HttpError> {
+    let visitor = Arc::clone(&exchange.visitor);
+    let mut anonymous = true;
+    let answer = match visitor.identify(&route).await {
+        Ok(caller) => {
+            anonymous = caller.identity.is_none();
+            handlers::handle(&route, Exchange { caller, ..exchange }).await
+        }
+        Err(error) => Err(error),
+    };
+    answer.map_err(|error| visitor.challenge(error, &route, anonymous))
 }
 
 /// What a panic said.

@@ -26,6 +26,9 @@ pub const EVERY_REQUEST: &[Request] = &[
     // Judged for each repository that it lists, so it is denied to nobody.
     ("Catalog", "GET", "/v2/_catalog", &[], 200, ""),
     ("Catalog", "HEAD", "/v2/_catalog", &[], 200, ""),
+    // Judged for each repository that a token is asked for, and only served where there are identities.
+    ("Token", "GET", "/token", &[], 404, ""),
+    ("TokenByForm", "POST", "/token", &[], 404, ""),
     ("GetBlob", "GET", "/v2/a/blobs/{d}", &["get-blob"], 404, "BLOB_UNKNOWN"),
     ("StatBlob", "HEAD", "/v2/a/blobs/{d}", &["get-blob"], 404, ""),
     ("DeleteBlob", "DELETE", "/v2/a/blobs/{d}", &["delete-blob"], 404, "BLOB_UNKNOWN"),

@@ -11,10 +11,13 @@ use simple_registry::adapters::http::{Settings, serve};
 use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
+use simple_registry::adapters::tokens::{Keys, SignedTokens};
 use simple_registry::domain::access::AccessPolicy;
+use simple_registry::domain::login::Login;
+use simple_registry::domain::model::Secret;
 use simple_registry::domain::namespaces::{Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
-use simple_registry::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use simple_registry::ports::{Clock, LockManager, StoragePorts, Tokens};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -29,6 +32,8 @@ pub struct Setup {
     pub storage: StoragePorts,
     pub tls: Option<Tls>,
     pub identities: Option<Identities>,
+    /// What signs tokens; without a value, a key of this test's own.
+    pub tokens: Option<Arc<dyn Tokens>>,
     pub settings: Settings,
     pub namespaces: Vec<(&'static str, Namespace)>,
 }
@@ -40,6 +45,7 @@ impl Default for Setup {
             storage: storage::open_memory().unwrap(),
             tls: None,
             identities: None,
+            tokens: None,
             settings: Settings::default(),
             namespaces: vec![("*", Self::open())],
         }
@@ -103,9 +109,19 @@ impl Setup {
             .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
         let namespaces = Namespaces::new(namespaces);
         let registry = Registry::new(&self.storage, &locks, &clock, namespaces);
-        let identities = self.identities.clone();
-        let authenticator = identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>);
-        Arc::new(registry.with_identities(authenticator))
+        let login = self.identities.clone().map(|identities| {
+            let tokens = self.tokens.clone();
+            let tokens = tokens.unwrap_or_else(|| Self::tokens("k".repeat(32), clock));
+            Login::new(Arc::new(identities), tokens)
+        });
+        Arc::new(registry.with_identities(login))
+    }
+
+    /// Tokens of five minutes, signed by this key.
+    pub fn tokens(key: String, clock: Arc<dyn Clock>) -> Arc<dyn Tokens> {
+        let keys = Keys::configured(&Secret::new(key)).unwrap();
+        let lifetime = Duration::from_mins(5);
+        Arc::new(SignedTokens::new("test".to_owned(), lifetime, keys, clock))
     }
 }
 
