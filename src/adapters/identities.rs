@@ -123,7 +123,7 @@ impl Authenticator for Identities {
     ) -> Result<Option<Identity>, AuthenticationError> {
         let shared = &self.0;
         // Before failures count: who is known is not shut out by who guesses at the same address.
-        if let Some(identity) = shared.recall(credentials) {
+        if let Some(identity) = self.recall(credentials) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -133,7 +133,7 @@ impl Authenticator for Identities {
         let permit = Arc::clone(&shared.pool).acquire_owned().await;
         let permit = permit.map_err(|closed| unavailable(closed.into()))?;
         // While this waited, others of the same client may have succeeded, or failed once too often.
-        if let Some(identity) = shared.recall(credentials) {
+        if let Some(identity) = self.recall(credentials) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -145,6 +145,22 @@ impl Authenticator for Identities {
             shared.verify(&credentials)
         });
         verified.await.map_err(|panic| unavailable(panic.into()))
+    }
+
+    fn recall(&self, credentials: &Credentials) -> Option<Identity> {
+        let known = self.0.by_username.get(&credentials.username)?;
+        let mut place = known.place();
+        let remembered = place.as_mut()?;
+        let now = Instant::now();
+        if now.saturating_duration_since(remembered.used) >= REMEMBERED {
+            *place = None;
+            return None;
+        }
+        if remembered.tag != self.0.tag(&credentials.password) {
+            return None;
+        }
+        remembered.used = now;
+        Some(known.identity.clone())
     }
 
     fn find(&self, username: &str) -> Option<FoundIdentity> {
@@ -165,23 +181,6 @@ fn stamp(id: &str, password: &Secret) -> u64 {
 }
 
 impl Shared {
-    /// The identity, if this is the password that was verified lately.
-    fn recall(&self, credentials: &Credentials) -> Option<Identity> {
-        let known = self.by_username.get(&credentials.username)?;
-        let mut place = known.place();
-        let remembered = place.as_mut()?;
-        let now = Instant::now();
-        if now.saturating_duration_since(remembered.used) >= REMEMBERED {
-            *place = None;
-            return None;
-        }
-        if remembered.tag != self.tag(&credentials.password) {
-            return None;
-        }
-        remembered.used = now;
-        Some(known.identity.clone())
-    }
-
     /// The identity, if this is its password. Remembers what is right, and counts what is wrong.
     fn verify(&self, credentials: &Credentials) -> Option<Identity> {
         let known = self.by_username.get(&credentials.username);

@@ -46,7 +46,10 @@ impl Login {
         &self,
         credentials: &Credentials,
     ) -> Result<Option<Identity>, AuthenticationError> {
-        self.authenticator.authenticate(credentials).await
+        match self.authenticator.recall(credentials) {
+            Some(identity) => Ok(Some(identity)),
+            None => self.authenticator.authenticate(credentials).await,
+        }
     }
 
     /// Whom the token stands for; `None` where it is no token of ours, has

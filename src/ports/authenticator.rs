@@ -22,6 +22,10 @@ pub trait Authenticator: Send + Sync {
         credentials: &Credentials,
     ) -> Result<Option<Identity>, AuthenticationError>;
 
+    /// The identity, where these credentials were found to be its own lately;
+    /// `None` says nothing about them.
+    fn recall(&self, credentials: &Credentials) -> Option<Identity>;
+
     /// The identity of that user name; `None` where nobody has it.
     fn find(&self, username: &str) -> Option<FoundIdentity>;
 }

@@ -43,7 +43,7 @@ pub fn shown(headers: &HeaderMap) -> Result<Option<Shown<'_>>, Malformed> {
     if all.next().is_some() {
         return Err(Malformed);
     }
-    let text = value.to_str().map_err(|_| Malformed)?;
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Malformed)?;
     let (scheme, rest) = text.split_once(' ').ok_or(Malformed)?;
     let shown = if scheme.eq_ignore_ascii_case("bearer") {
         Some(Shown::Bearer(rest.trim()))
@@ -57,8 +57,9 @@ pub fn shown(headers: &HeaderMap) -> Result<Option<Shown<'_>>, Malformed> {
 
 fn basic(encoded: &str) -> Option<Basic> {
     let decoded = BASE64.decode(encoded).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
     let mut username = String::from_utf8(decoded).ok()?;
-    let password = username.split_off(username.find(':')? + 1);
+    let password = username.split_off(colon + 1);
     username.pop();
     Some(Basic {
         username,
