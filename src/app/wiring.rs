@@ -132,13 +132,12 @@ async fn tokens(
         section: "token.key",
         source,
     };
-    let keys = match &config.token.key {
-        Some(key) => Keys::configured(key).map_err(|error| failed(error.into()))?,
-        None => {
-            let (stored, locks) = (&store.ports.token_keys, &store.locks);
-            let keys = Keys::stored(Arc::clone(stored), Arc::clone(locks), clock.now()).await;
-            keys.map_err(|error| failed(error.into()))?
-        }
+    let keys = if let Some(key) = &config.token.key {
+        Keys::configured(key).map_err(|error| failed(error.into()))?
+    } else {
+        let (stored, locks) = (&store.ports.token_keys, &store.locks);
+        let keys = Keys::stored(Arc::clone(stored), Arc::clone(locks), clock.now()).await;
+        keys.map_err(|error| failed(error.into()))?
     };
     let url = config.server.external_url.as_ref();
     let service = url.map_or("simple-registry", HttpUrl::authority);

@@ -55,13 +55,12 @@ impl Login {
     /// Whom the token stands for; `None` where it is no token of ours, has
     /// ended, or was given to an identity that is not the same any more.
     pub async fn by_token(&self, token: &str) -> Option<Recognised> {
-        let claims = match self.tokens.read(token) {
-            Some(claims) => claims,
-            None => {
-                self.tokens.refresh().await;
-                self.tokens.read(token)?
-            }
-        };
+        let mut claims = self.tokens.read(token);
+        if claims.is_none() {
+            self.tokens.refresh().await;
+            claims = self.tokens.read(token);
+        }
+        let claims = claims?;
         let identity = match claims.bearer {
             None => None,
             Some(bearer) => {
