@@ -46,7 +46,7 @@ struct Shared {
 }
 
 struct Known {
-    identity: Identity,
+    identity: Arc<Identity>,
     stamp: u64,
     password: PasswordHash,
     /// There is one password that is right, so one place is enough.
@@ -83,10 +83,10 @@ impl Identities {
             })?;
             let username = config.username.clone();
             let known = Known {
-                identity: Identity {
+                identity: Arc::new(Identity {
                     id: id.clone(),
                     username: username.clone(),
-                },
+                }),
                 stamp: stamp(id, &config.password),
                 password,
                 remembered: Mutex::new(None),
@@ -120,7 +120,7 @@ impl Authenticator for Identities {
     async fn authenticate(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<Identity>, AuthenticationError> {
+    ) -> Result<Option<Arc<Identity>>, AuthenticationError> {
         let shared = &self.0;
         // Before failures count: who is known is not shut out by who guesses at the same address.
         if let Some(identity) = self.recall(credentials) {
@@ -147,7 +147,7 @@ impl Authenticator for Identities {
         verified.await.map_err(|panic| unavailable(panic.into()))
     }
 
-    fn recall(&self, credentials: &Credentials) -> Option<Identity> {
+    fn recall(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
         let known = self.0.by_username.get(&credentials.username)?;
         let mut place = known.place();
         let remembered = place.as_mut()?;
@@ -160,13 +160,13 @@ impl Authenticator for Identities {
             return None;
         }
         remembered.used = now;
-        Some(known.identity.clone())
+        Some(Arc::clone(&known.identity))
     }
 
     fn find(&self, username: &str) -> Option<FoundIdentity> {
         let known = self.0.by_username.get(username)?;
         Some(FoundIdentity {
-            identity: known.identity.clone(),
+            identity: Arc::clone(&known.identity),
             stamp: known.stamp,
         })
     }
@@ -184,7 +184,7 @@ fn stamp(id: &str, password: &Secret) -> u64 {
 
 impl Shared {
     /// The identity, if this is its password. Remembers what is right, and counts what is wrong.
-    fn verify(&self, credentials: &Credentials) -> Option<Identity> {
+    fn verify(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
         let known = self.by_username.get(&credentials.username);
         let hash = known.map_or(&self.decoy, |known| &known.password);
         self.hashed.fetch_add(1, Ordering::Relaxed);
@@ -197,7 +197,7 @@ impl Shared {
             tag: self.tag(&credentials.password),
             used: Instant::now(),
         });
-        Some(known.identity.clone())
+        Some(Arc::clone(&known.identity))
     }
 
     fn tag(&self, password: &Secret) -> u128 {

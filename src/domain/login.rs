@@ -16,7 +16,7 @@ pub struct Login {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recognised {
     /// `None` for an anonymous caller.
-    pub identity: Option<Identity>,
+    pub identity: Option<Arc<Identity>>,
     /// What the token may be used for.
     pub scope: Arc<Scope>,
 }
@@ -45,7 +45,7 @@ impl Login {
     pub async fn by_password(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<Identity>, AuthenticationError> {
+    ) -> Result<Option<Arc<Identity>>, AuthenticationError> {
         match self.authenticator.recall(credentials) {
             Some(identity) => Ok(Some(identity)),
             None => self.authenticator.authenticate(credentials).await,
@@ -82,7 +82,7 @@ impl Login {
         let bearer = identity.and_then(|identity| self.authenticator.find(&identity.username));
         let claims = Claims {
             bearer: bearer.map(|found| Bearer {
-                username: found.identity.username,
+                username: found.identity.username.clone(),
                 stamp: found.stamp,
             }),
             scope: Arc::new(access.grant(caller, asked)),

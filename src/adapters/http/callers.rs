@@ -69,7 +69,7 @@ impl Visitor {
     }
 
     /// The identity whose credentials these are.
-    pub async fn log_in(&self, basic: Basic) -> Result<Identity, HttpError> {
+    pub async fn log_in(&self, basic: Basic) -> Result<Arc<Identity>, HttpError> {
         let login = self.registry.login().ok_or(Cause::NoSuchPath)?;
         let trusted = &self.settings.trusted_proxies;
         let address = client::address(self.connection.peer(), &self.headers, trusted);
