@@ -123,7 +123,7 @@ impl Authenticator for Identities {
     ) -> Result<Option<Arc<Identity>>, AuthenticationError> {
         let shared = &self.0;
         // Before failures count: who is known is not shut out by who guesses at the same address.
-        if let Some(identity) = self.recall(credentials) {
+        if let Some(identity) = self.recall(&credentials.username, credentials.password.expose()) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -133,7 +133,7 @@ impl Authenticator for Identities {
         let permit = Arc::clone(&shared.pool).acquire_owned().await;
         let permit = permit.map_err(|closed| unavailable(closed.into()))?;
         // While this waited, others of the same client may have succeeded, or failed once too often.
-        if let Some(identity) = self.recall(credentials) {
+        if let Some(identity) = self.recall(&credentials.username, credentials.password.expose()) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -147,8 +147,8 @@ impl Authenticator for Identities {
         verified.await.map_err(|panic| unavailable(panic.into()))
     }
 
-    fn recall(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
-        let known = self.0.by_username.get(&credentials.username)?;
+    fn recall(&self, username: &str, password: &str) -> Option<Arc<Identity>> {
+        let known = self.0.by_username.get(username)?;
         let mut place = known.place();
         let remembered = place.as_mut()?;
         let now = Instant::now();
@@ -156,7 +156,7 @@ impl Authenticator for Identities {
             *place = None;
             return None;
         }
-        if remembered.tag != self.0.tag(&credentials.password) {
+        if remembered.tag != self.0.tag(password) {
             return None;
         }
         remembered.used = now;
@@ -194,14 +194,14 @@ impl Shared {
             return None;
         };
         *known.place() = Some(Remembered {
-            tag: self.tag(&credentials.password),
+            tag: self.tag(credentials.password.expose()),
             used: Instant::now(),
         });
         Some(Arc::clone(&known.identity))
     }
 
-    fn tag(&self, password: &Secret) -> u128 {
-        self.tags.hash(password.expose().as_bytes()).as_u128()
+    fn tag(&self, password: &str) -> u128 {
+        self.tags.hash(password.as_bytes()).as_u128()
     }
 }
 

@@ -11,7 +11,7 @@ pub mod config;
 mod keys;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub struct SignedTokens {
     clock: Arc<dyn Clock>,
     /// Makes the tags by which verified tokens are remembered. Nobody else has its key, which ends with the process.
     tags: SipHasher13,
-    verified: Mutex<HashMap<u128, Verified>>,
+    verified: Mutex<BTreeMap<u128, Verified>>,
 }
 
 struct Verified {
@@ -150,7 +150,8 @@ impl Tokens for SignedTokens {
             return None;
         }
         let now = seconds(self.clock.now());
-        let tag = self.tags.hash(token.as_bytes()).as_u128();
+        let tag = self.tags.hash(token.strip_prefix(HEADER)?.as_bytes());
+        let tag = tag.as_u128();
         let verified = || self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = verified().get(&tag) {
             return (now < known.exp).then(|| known.claims.clone());

@@ -37,6 +37,12 @@ impl Login {
         self.tokens.service()
     }
 
+    /// The identity, as [`Authenticator::recall`] finds it.
+    #[must_use]
+    pub fn recall(&self, username: &str, password: &str) -> Option<Arc<Identity>> {
+        self.authenticator.recall(username, password)
+    }
+
     /// The identity whose credentials these are; `None` if they are nobody's.
     ///
     /// # Errors
@@ -46,10 +52,7 @@ impl Login {
         &self,
         credentials: &Credentials,
     ) -> Result<Option<Arc<Identity>>, AuthenticationError> {
-        match self.authenticator.recall(credentials) {
-            Some(identity) => Ok(Some(identity)),
-            None => self.authenticator.authenticate(credentials).await,
-        }
+        self.authenticator.authenticate(credentials).await
     }
 
     /// Whom the token stands for; `None` where it is no token of ours, has

@@ -23,9 +23,9 @@ pub trait Authenticator: Send + Sync {
         credentials: &Credentials,
     ) -> Result<Option<Arc<Identity>>, AuthenticationError>;
 
-    /// The identity, where these credentials were found to be its own lately;
-    /// `None` says nothing about them.
-    fn recall(&self, credentials: &Credentials) -> Option<Arc<Identity>>;
+    /// The identity, where this was found to be its password lately; `None`
+    /// says nothing about it.
+    fn recall(&self, username: &str, password: &str) -> Option<Arc<Identity>>;
 
     /// The identity of that user name; `None` where nobody has it.
     fn find(&self, username: &str) -> Option<FoundIdentity>;
