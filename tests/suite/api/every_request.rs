@@ -47,7 +47,7 @@ pub const EVERY_REQUEST: &[Request] = &[
     ("ListReferrers", "HEAD", "/v2/a/referrers/{d}", &["get-referrers"], 200, ""),
     ("StartUpload", "POST", "/v2/a/blobs/uploads/", &["start-upload"], 202, ""),
     ("PushBlob", "POST", "/v2/a/blobs/uploads/?digest={d}", &["start-upload", "complete-upload"], 201, ""),
-    ("MountBlob", "POST", "/v2/a/blobs/uploads/?mount={d}&from=b", &["start-upload"], 202, ""),
+    ("MountBlob", "POST", "/v2/a/blobs/uploads/?mount={d}&from=a", &["start-upload"], 202, ""),
     ("MountBlob", "POST", "/v2/a/blobs/uploads/?mount={d}", &["start-upload"], 202, ""),
     ("UploadStatus", "GET", "/v2/a/blobs/uploads/{id}", &["get-upload"], 404, "BLOB_UPLOAD_UNKNOWN"),
     ("UploadStatus", "HEAD", "/v2/a/blobs/uploads/{id}", &["get-upload"], 404, ""),

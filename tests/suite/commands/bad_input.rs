@@ -52,7 +52,7 @@ fn identities_and_rules_that_can_not_be_used_stop_the_start() {
         ),
         (
             "[identity.a]\nusername = 'ann'",
-            "5:1: identity.a.password: missing",
+            "5:11: identity.a.password: missing",
         ),
         (
             "[repository.a.access_policy]\nrules = [\n  'true',\n  \"identity.username = 'x'\",\n]",
