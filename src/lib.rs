@@ -88,6 +88,7 @@ pub mod adapters {
 
     pub mod cel;
     pub mod clock;
+    pub mod file_watch;
     pub mod http;
     pub mod identities;
     pub mod locks;
@@ -113,6 +114,7 @@ pub mod app {
     pub mod commands;
     pub mod config;
     mod logging;
+    pub mod reload;
     mod run;
     pub mod shutdown;
     pub mod wiring;

@@ -29,7 +29,8 @@ const AT_A_TIME: usize = 2;
 /// How long a verified password is remembered after its last use.
 const REMEMBERED: Duration = Duration::from_mins(5);
 
-/// The configured identities. What has been verified is forgotten with the value, so a reload forgets all.
+/// The configured identities. What has been verified is forgotten with the value, so a reload forgets all; who has
+/// guessed wrong is not forgotten by [`Identities::replaced_by`].
 #[derive(Clone)]
 pub struct Identities(Arc<Shared>);
 
@@ -40,7 +41,7 @@ struct Shared {
     /// Makes the tags by which passwords are remembered. Nobody else has its key, which ends with the process: so
     /// nobody can make a password for a tag, or learn anything from how long two tags are compared.
     tags: SipHasher24,
-    failures: Failures,
+    failures: Arc<Failures>,
     pool: Arc<Semaphore>,
     hashed: AtomicU64,
 }
@@ -74,6 +75,28 @@ impl Identities {
     pub fn new(
         identities: &BTreeMap<String, IdentityConfig>,
     ) -> Result<Option<Self>, IdentityError> {
+        let pool = Arc::new(Semaphore::new(AT_A_TIME));
+        Self::counting(identities, Arc::default(), pool)
+    }
+
+    /// Other identities in the place of these. Who has guessed wrong is remembered, and no more passwords than before
+    /// are hashed at a time.
+    ///
+    /// # Errors
+    /// When one of them can't be used.
+    pub fn replaced_by(
+        &self,
+        identities: &BTreeMap<String, IdentityConfig>,
+    ) -> Result<Option<Self>, IdentityError> {
+        let (failures, pool) = (Arc::clone(&self.0.failures), Arc::clone(&self.0.pool));
+        Self::counting(identities, failures, pool)
+    }
+
+    fn counting(
+        identities: &BTreeMap<String, IdentityConfig>,
+        failures: Arc<Failures>,
+        pool: Arc<Semaphore>,
+    ) -> Result<Option<Self>, IdentityError> {
         let mut by_username = HashMap::new();
         for (id, config) in identities {
             let password = PasswordHash::parse(&config.password);
@@ -102,8 +125,8 @@ impl Identities {
             by_username,
             decoy,
             tags: SipHasher24::new_with_keys(one, other),
-            failures: Failures::default(),
-            pool: Arc::new(Semaphore::new(AT_A_TIME)),
+            failures,
+            pool,
             hashed: AtomicU64::new(0),
         }))))
     }

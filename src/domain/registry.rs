@@ -20,7 +20,7 @@ use crate::ports::{Clock, LockManager, StoragePorts};
 pub struct Registry {
     access: Arc<Access>,
     blobs: Blobs,
-    uploads: Uploads,
+    uploads: Arc<Uploads>,
     manifests: Manifests,
     tags: Tags,
     referrers: Referrers,
@@ -41,7 +41,7 @@ impl Registry {
         Self {
             access: Arc::clone(&access),
             blobs: Blobs::new(storage, locks),
-            uploads: Uploads::new(storage, locks, clock),
+            uploads: Arc::new(Uploads::new(storage, locks, clock)),
             manifests: Manifests::new(storage, locks, clock, access),
             tags: Tags::new(storage),
             referrers: Referrers::new(storage),
@@ -54,6 +54,15 @@ impl Registry {
     #[must_use]
     pub fn with_identities(self, login: Option<Login>) -> Self {
         Self { login, ..self }
+    }
+
+    /// The same, and it remembers what `earlier` has learnt about the same store, under the same locks.
+    #[must_use]
+    pub fn succeeding(self, earlier: &Self) -> Self {
+        Self {
+            uploads: Arc::clone(&earlier.uploads),
+            ..self
+        }
     }
 
     /// How callers say who they are; `None` where there are no identities.

@@ -9,6 +9,7 @@ mod commands {
     mod config_example;
     mod hostile_rules;
     mod policies_reference;
+    mod reload;
     mod seed_examples;
 }
 mod contracts;

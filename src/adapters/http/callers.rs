@@ -9,12 +9,11 @@ use hyper::http::uri::Authority;
 use super::client;
 use super::connection::Connection;
 use super::credentials::{self, Shown};
+use super::current::Serving;
 use super::error::{Cause, HttpError};
 use super::route::Route;
-use super::settings::Settings;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Caller, Credentials, Identity, Secret};
-use crate::domain::registry::Registry;
 use crate::ports::AuthenticationError;
 
 /// What the token service asks for.
@@ -22,16 +21,14 @@ const BASIC: &str = r#"Basic realm="Simple-Registry""#;
 
 /// Whoever sent a request, as far as its head and its connection tell.
 pub struct Visitor {
-    /// The registry as it was when the request came.
-    pub registry: Arc<Registry>,
+    /// What is served since the request was let in.
+    pub serving: Arc<Serving>,
     /// The request's headers.
     pub headers: HeaderMap,
     /// What HTTP/2 has in the place of `Host`.
     pub authority: Option<Authority>,
     /// What it came on.
     pub connection: Arc<Connection>,
-    /// How the server is set up.
-    pub settings: Arc<Settings>,
 }
 
 impl Visitor {
@@ -43,7 +40,7 @@ impl Visitor {
             certificate: self.connection.certificate(),
             ..Caller::default()
         };
-        let Some(login) = self.registry.login() else {
+        let Some(login) = self.serving.registry.login() else {
             return Ok(caller);
         };
         let shown = match route {
@@ -65,7 +62,8 @@ impl Visitor {
                 return Err(Cause::Unauthorized("a token buys no other token").into());
             }
             (Some(Shown::Bearer(token)), _) => {
-                let known = login.by_token(token).await.ok_or(Cause::BadToken)?;
+                let known = login.by_token(token).await.map_err(RegistryError::from)?;
+                let known = known.ok_or(Cause::BadToken)?;
                 caller.identity = known.identity;
                 caller.scope = Some(known.scope);
             }
@@ -76,8 +74,8 @@ impl Visitor {
 
     /// The identity whose credentials these are.
     pub async fn log_in(&self, username: &str, password: &str) -> Result<Arc<Identity>, HttpError> {
-        let login = self.registry.login().ok_or(Cause::NoSuchPath)?;
-        let trusted = &self.settings.trusted_proxies;
+        let login = self.serving.registry.login().ok_or(Cause::NoSuchPath)?;
+        let trusted = &self.serving.settings.trusted_proxies;
         let address = client::address(self.connection.peer(), &self.headers, trusted);
         let credentials = Credentials {
             username: username.to_owned(),
@@ -110,7 +108,10 @@ impl Visitor {
             Some(scope) if matches!(route, Route::Catalog(_)) && !scope.catalog => {
                 Err(RegistryError::ScopeInsufficient.into())
             }
-            None if asks && caller.identity.is_none() && !self.registry.access().is_open() => {
+            None if asks
+                && caller.identity.is_none()
+                && !self.serving.registry.access().is_open() =>
+            {
                 Err(Cause::Unauthorized("log in to go on").into())
             }
             _ => Ok(()),
@@ -120,7 +121,7 @@ impl Visitor {
     /// Adds the challenge to what another token, or any, would have prevented:
     /// who was denied something and did not log in may be allowed to as somebody.
     pub fn challenge(&self, error: HttpError, route: &Route, anonymous: bool) -> HttpError {
-        let Some(login) = self.registry.login() else {
+        let Some(login) = self.serving.registry.login() else {
             return error;
         };
         let (error, problem) = match error.cause() {
@@ -160,7 +161,7 @@ impl Visitor {
     /// The URL that this registry has for the client, without a slash at its
     /// end; `None` where nobody says it.
     fn origin(&self) -> Option<String> {
-        if let Some(url) = &self.settings.external_url {
+        if let Some(url) = &self.serving.settings.external_url {
             return Some(url.as_str().to_owned());
         }
         let host = || self.headers.get(HOST)?.to_str().ok();
@@ -169,7 +170,7 @@ impl Visitor {
             encrypted: self.connection.is_encrypted(),
             host: authority.or_else(host),
         };
-        let trusted = &self.settings.trusted_proxies;
+        let trusted = &self.serving.settings.trusted_proxies;
         client::origin(self.connection.peer(), &self.headers, trusted, direct)
     }
 }

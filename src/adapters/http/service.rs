@@ -5,35 +5,32 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::Settings;
-use super::admission::{Admission, Place};
+use super::admission::Place;
 use super::body::{self, Outgoing, RequestBody, ResponseBody};
 use super::callers::Visitor;
 use super::connection::Connection;
+use super::current::Current;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
 use super::headers;
 use super::route::Route;
 use crate::domain::model::Caller;
-use crate::domain::registry::Registry;
 
 /// Everything that requests share.
 pub struct Service {
-    registry: watch::Receiver<Arc<Registry>>,
-    admission: Admission,
+    current: Arc<Current>,
     writers: TaskTracker,
-    settings: Arc<Settings>,
     /// Tells the requests of this run of the server from those of others.
     run: String,
     requests: AtomicU64,
@@ -46,14 +43,12 @@ struct Outcome {
 }
 
 impl Service {
-    /// A service of whatever registry `registry` holds when a request comes.
-    pub fn new(registry: watch::Receiver<Arc<Registry>>, settings: Settings) -> Self {
+    /// A service of whatever `current` holds when a request comes.
+    pub fn new(current: Arc<Current>) -> Self {
         let run = Uuid::new_v4().simple().to_string();
         Self {
-            registry,
-            admission: Admission::new(settings.max_concurrent_requests, settings.query_timeout),
+            current,
             writers: TaskTracker::new(),
-            settings: Arc::new(settings),
             run: run[..8].to_owned(),
             requests: AtomicU64::new(0),
         }
@@ -77,8 +72,9 @@ impl Service {
         let (head, incoming) = request.into_parts();
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
 
-        let body = RequestBody::new(incoming, connection, self.settings.query_timeout);
-        let outcome = self.outcome(connection, head, body).await;
+        let query_timeout = self.current.get().settings.query_timeout;
+        let body = RequestBody::new(incoming, connection, query_timeout);
+        let outcome = self.outcome(connection, head, body, query_timeout).await;
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {
@@ -96,7 +92,7 @@ impl Service {
             "request"
         );
         let (head, body) = response.into_parts();
-        let body = Outgoing::new(body, self.settings.query_timeout, active, outcome.place);
+        let body = Outgoing::new(body, query_timeout, active, outcome.place);
         Ok(Response::from_parts(head, body))
     }
 
@@ -105,6 +101,7 @@ impl Service {
         connection: &Arc<Connection>,
         head: Parts,
         body: RequestBody,
+        patience: Duration,
     ) -> Outcome {
         let refused = |error: HttpError| Outcome {
             result: Err(error),
@@ -115,19 +112,19 @@ impl Service {
             Ok(route) => route,
             Err(error) => return refused(error),
         };
-        let place = match self.admission.enter().await {
+        let place = match self.current.admission().enter(patience).await {
             Ok(place) => Arc::new(place),
             Err(error) => return refused(error.into()),
         };
-        let registry = Arc::clone(&self.registry.borrow());
+        // Only now: what was replaced while this waited is over.
+        let serving = self.current.get();
         let exchange = Exchange {
-            registry: Arc::clone(&registry),
+            registry: Arc::clone(&serving.registry),
             visitor: Arc::new(Visitor {
-                registry,
+                serving,
                 headers: head.headers,
                 authority: head.uri.authority().cloned(),
                 connection: Arc::clone(connection),
-                settings: Arc::clone(&self.settings),
             }),
             body,
             caller: Caller::default(),
@@ -154,6 +151,8 @@ impl Service {
         let pulse = exchange.body.pulse();
         pulse.beat();
         let writes = route.writes();
+        let settings = &exchange.visitor.serving.settings;
+        let (query_timeout, grace_period) = (settings.query_timeout, settings.grace_period);
         let work = AssertUnwindSafe(answer(route, exchange)).catch_unwind();
         let done = if writes {
             let place = Arc::clone(place);
@@ -161,16 +160,15 @@ impl Service {
                 let _place = place;
                 work.await
             });
-            let allowance = self.settings.query_timeout + self.settings.grace_period;
+            let allowance = query_timeout + grace_period;
             tokio::select! {
                 done = task => done.unwrap_or_else(|error| Err(Box::new(error.to_string()))),
                 () = pulse.stopped(allowance) => return Err(Cause::Stuck.into()),
             }
         } else {
-            let allowance = self.settings.query_timeout;
             tokio::select! {
                 done = work => done,
-                () = pulse.stopped(allowance) => return Err(Cause::Stuck.into()),
+                () = pulse.stopped(query_timeout) => return Err(Cause::Stuck.into()),
             }
         };
         done.unwrap_or_else(|panic| Err(Cause::Panicked(message(&*panic)).into()))

@@ -1,7 +1,5 @@
 //! Access: what the policy denies is denied everywhere.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use simple_registry::domain::model::Action;
 
@@ -222,7 +220,7 @@ async fn a_new_policy_counts_at_once() {
     assert!(buffer[..length].starts_with(b"HTTP/1.1 200"));
 
     let closed = Setup::with_namespaces([("*", Setup::closed())]).registry();
-    registry.registry.send_replace(Arc::clone(&closed));
+    registry.swap(|serving| serving.registry = closed);
     stream.write_all(request.as_bytes()).await.unwrap();
     let length = stream.read(&mut buffer).await.unwrap();
 
@@ -238,7 +236,7 @@ async fn expect_policy(
 ) {
     let entry = Setup::ruled(policy.0, policy.1);
     let replaced = Setup::with_namespaces([("*", entry)]).registry();
-    registry.registry.send_replace(replaced);
+    registry.swap(|serving| serving.registry = replaced);
 
     for (_, method, url, needs, ..) in EVERY_REQUEST {
         let path = url.replace("{d}", &digest_of(INDEX.as_bytes()));

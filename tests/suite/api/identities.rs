@@ -11,7 +11,6 @@ use simple_registry::domain::access::AccessPolicy;
 use simple_registry::domain::model::{AccessRequest, Caller, Secret};
 use simple_registry::domain::namespaces::Namespace;
 use simple_registry::ports::{AccessRule, RuleError};
-use tokio::sync::watch;
 
 use super::access::everything;
 use crate::support::{Answer, Authority, Call, Setup, TestRegistry, TlsClient};
@@ -139,9 +138,8 @@ async fn who_may_not_is_asked_or_denied_by_what_it_shows() {
     for (who, certificate, show, statuses) in callers {
         for (namespace, status) in ["open", "closed", "alice"].into_iter().zip(statuses) {
             // One for each row: failures are counted.
-            let (_swap, tls) = watch::channel(authority.serves(Some(&clients)));
             let registry = TestRegistry::with(Setup {
-                tls: Some(tls),
+                tls: Some(authority.serves(Some(&clients))),
                 ..setup([
                     ("open", Setup::open()),
                     ("closed", Setup::closed()),

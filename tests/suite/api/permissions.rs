@@ -2,18 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-use rustls::ServerConfig;
 use simple_registry::adapters::http::Settings;
 use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::identities::config::IdentityConfig;
 use simple_registry::adapters::storage;
 use simple_registry::domain::model::Secret;
 use simple_registry::ports::StoragePorts;
-use tokio::sync::watch;
 
 use super::every_request::{EVERY_REQUEST, INDEX, Request};
 use crate::support::{
@@ -130,13 +127,12 @@ struct World {
     bob: TlsClient,
     identities: Identities,
     guesses: AtomicU32,
-    _swap: watch::Sender<Arc<ServerConfig>>,
 }
 
 impl World {
     async fn start() -> Self {
         let (authority, clients) = (Authority::new(), Authority::new());
-        let (swap, tls) = watch::channel(authority.serves(Some(&clients)));
+        let tls = authority.serves(Some(&clients));
         let settings = Settings {
             trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()],
             ..Settings::default()
@@ -152,7 +148,6 @@ impl World {
             bob: TlsClient::new(&authority, Some(&clients.client("bob", "ops"))),
             identities: identities(),
             guesses: AtomicU32::new(0),
-            _swap: swap,
         }
     }
 
@@ -165,7 +160,8 @@ impl World {
             identities: Some(self.identities.clone()),
             ..Setup::with_namespaces([("*", entry)])
         };
-        self.registry.registry.send_replace(setup.registry());
+        self.registry
+            .swap(|serving| serving.registry = setup.registry());
     }
 
     async fn ask(&self, (route, method, url, ..): Request, caller: Caller) -> Answer {

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use simple_registry::adapters::cel::access_rule;
 use simple_registry::adapters::clock::SystemClock;
-use simple_registry::adapters::http::tls::Tls;
-use simple_registry::adapters::http::{Settings, serve};
+use simple_registry::adapters::http::{Current, Serving, Settings, serve};
 use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
@@ -20,7 +20,6 @@ use simple_registry::domain::registry::Registry;
 use simple_registry::ports::{Clock, LockManager, StoragePorts, Tokens};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +29,7 @@ use super::content::digest_of;
 /// What a test wants of its registry.
 pub struct Setup {
     pub storage: StoragePorts,
-    pub tls: Option<Tls>,
+    pub tls: Option<Arc<ServerConfig>>,
     pub identities: Option<Identities>,
     /// What signs tokens; without a value, a key of this test's own.
     pub tokens: Option<Arc<dyn Tokens>>,
@@ -129,7 +128,7 @@ impl Setup {
 pub struct TestRegistry {
     pub address: SocketAddr,
     pub shutdown: CancellationToken,
-    pub registry: watch::Sender<Arc<Registry>>,
+    current: Arc<Current>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -144,20 +143,25 @@ impl TestRegistry {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (registry, receiver) = watch::channel(setup.registry());
-        let server = tokio::spawn(serve(
-            listener,
-            setup.tls,
-            receiver,
-            setup.settings,
-            shutdown.clone(),
-        ));
+        let current = Arc::new(Current::new(Serving {
+            registry: setup.registry(),
+            tls: setup.tls,
+            settings: setup.settings,
+        }));
+        let server = tokio::spawn(serve(listener, Arc::clone(&current), shutdown.clone()));
         Self {
             address,
             shutdown,
-            registry,
+            current,
             server: Some(server),
         }
+    }
+
+    /// Changes what is served, as a reload does.
+    pub fn swap(&self, change: impl FnOnce(&mut Serving)) {
+        let mut serving = Serving::clone(&self.current.get());
+        change(&mut serving);
+        self.current.replace(serving);
     }
 
     /// Waits until the server has stopped.

@@ -49,6 +49,7 @@ pub async fn post(exchange: Exchange) -> Answer {
 async fn issue(registry: &Registry, caller: &Caller, asked: &Scope) -> Answer {
     let login = registry.login().ok_or(Cause::NoSuchPath)?;
     let issued = login.issue(registry.access(), caller, asked).await;
+    let issued = issued.map_err(RegistryError::from)?;
     let token = issued.token.expose();
     let at = jiff::Timestamp::from_second(issued.at.as_millis() / 1000).unwrap_or_default();
     let answer = json!({
