@@ -98,7 +98,7 @@ impl SignedTokens {
         let payload = self.payload(&json, now)?;
         let bearer = match (payload.sub, payload.ver) {
             (Some(username), Some(stamp)) => Some(Bearer {
-                username: username.into_owned(),
+                username: username.into(),
                 stamp,
             }),
             (None, None) => None,
@@ -125,7 +125,7 @@ impl Tokens for SignedTokens {
         let iat = seconds(at);
         let payload = Payload {
             aud: Cow::from(&self.service),
-            sub: claims.bearer.as_ref().map(|it| Cow::from(&it.username)),
+            sub: claims.bearer.as_ref().map(|it| Cow::from(&*it.username)),
             ver: claims.bearer.as_ref().map(|it| it.stamp),
             iat,
             exp: iat.saturating_add_unsigned(self.lifetime.as_secs()),

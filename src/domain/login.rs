@@ -103,7 +103,7 @@ impl Login {
         let bearer = identity.and_then(|identity| self.authenticator.find(&identity.username));
         let claims = Claims {
             bearer: bearer.map(|found| Bearer {
-                username: found.identity.username.clone(),
+                username: found.identity.username.as_str().into(),
                 stamp: found.stamp,
             }),
             scope: Arc::new(access.grant(caller, asked)),

@@ -45,7 +45,7 @@ fn tokens() -> SignedTokens {
 fn claims() -> Claims {
     Claims {
         bearer: Some(Bearer {
-            username: "al\"ice é".to_owned(),
+            username: "al\"ice é".into(),
             stamp: u64::MAX,
         }),
         scope: Arc::new(Scope::parse(["repository:a/b:pull registry:catalog:*"])),

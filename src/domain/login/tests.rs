@@ -21,7 +21,7 @@ fn scope(text: &str) -> Arc<Scope> {
 fn claims(stamp: u64) -> Claims {
     Claims {
         bearer: Some(Bearer {
-            username: "alice".to_owned(),
+            username: "alice".into(),
             stamp,
         }),
         scope: scope("repository:a:pull"),
