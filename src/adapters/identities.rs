@@ -47,7 +47,7 @@ struct Shared {
 }
 
 struct Known {
-    identity: Identity,
+    identity: Arc<Identity>,
     stamp: u64,
     password: PasswordHash,
     /// There is one password that is right, so one place is enough.
@@ -106,10 +106,10 @@ impl Identities {
             })?;
             let username = config.username.clone();
             let known = Known {
-                identity: Identity {
+                identity: Arc::new(Identity {
                     id: id.clone(),
                     username: username.clone(),
-                },
+                }),
                 stamp: stamp(id, &config.password),
                 password,
                 remembered: Mutex::new(None),
@@ -143,10 +143,10 @@ impl Authenticator for Identities {
     async fn authenticate(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<Identity>, AuthenticationError> {
+    ) -> Result<Option<Arc<Identity>>, AuthenticationError> {
         let shared = &self.0;
         // Before failures count: who is known is not shut out by who guesses at the same address.
-        if let Some(identity) = shared.recall(credentials) {
+        if let Some(identity) = self.recall(&credentials.username, credentials.password.expose()) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -156,7 +156,7 @@ impl Authenticator for Identities {
         let permit = Arc::clone(&shared.pool).acquire_owned().await;
         let permit = permit.map_err(|closed| unavailable(closed.into()))?;
         // While this waited, others of the same client may have succeeded, or failed once too often.
-        if let Some(identity) = shared.recall(credentials) {
+        if let Some(identity) = self.recall(&credentials.username, credentials.password.expose()) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -170,10 +170,26 @@ impl Authenticator for Identities {
         verified.await.map_err(|panic| unavailable(panic.into()))
     }
 
+    fn recall(&self, username: &str, password: &str) -> Option<Arc<Identity>> {
+        let known = self.0.by_username.get(username)?;
+        let mut place = known.place();
+        let remembered = place.as_mut()?;
+        let now = Instant::now();
+        if now.saturating_duration_since(remembered.used) >= REMEMBERED {
+            *place = None;
+            return None;
+        }
+        if remembered.tag != self.0.tag(password) {
+            return None;
+        }
+        remembered.used = now;
+        Some(Arc::clone(&known.identity))
+    }
+
     fn find(&self, username: &str) -> Option<FoundIdentity> {
         let known = self.0.by_username.get(username)?;
         Some(FoundIdentity {
-            identity: known.identity.clone(),
+            identity: Arc::clone(&known.identity),
             stamp: known.stamp,
         })
     }
@@ -190,25 +206,8 @@ fn stamp(id: &str, password: &Secret) -> u64 {
 }
 
 impl Shared {
-    /// The identity, if this is the password that was verified lately.
-    fn recall(&self, credentials: &Credentials) -> Option<Identity> {
-        let known = self.by_username.get(&credentials.username)?;
-        let mut place = known.place();
-        let remembered = place.as_mut()?;
-        let now = Instant::now();
-        if now.saturating_duration_since(remembered.used) >= REMEMBERED {
-            *place = None;
-            return None;
-        }
-        if remembered.tag != self.tag(&credentials.password) {
-            return None;
-        }
-        remembered.used = now;
-        Some(known.identity.clone())
-    }
-
     /// The identity, if this is its password. Remembers what is right, and counts what is wrong.
-    fn verify(&self, credentials: &Credentials) -> Option<Identity> {
+    fn verify(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
         let known = self.by_username.get(&credentials.username);
         let hash = known.map_or(&self.decoy, |known| &known.password);
         self.hashed.fetch_add(1, Ordering::Relaxed);
@@ -218,14 +217,14 @@ impl Shared {
             return None;
         };
         *known.place() = Some(Remembered {
-            tag: self.tag(&credentials.password),
+            tag: self.tag(credentials.password.expose()),
             used: Instant::now(),
         });
-        Some(known.identity.clone())
+        Some(Arc::clone(&known.identity))
     }
 
-    fn tag(&self, password: &Secret) -> u128 {
-        self.tags.hash(password.expose().as_bytes()).as_u128()
+    fn tag(&self, password: &str) -> u128 {
+        self.tags.hash(password.as_bytes()).as_u128()
     }
 }
 

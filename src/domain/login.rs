@@ -18,7 +18,7 @@ pub struct Login {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recognised {
     /// `None` for an anonymous caller.
-    pub identity: Option<Identity>,
+    pub identity: Option<Arc<Identity>>,
     /// What the token may be used for.
     pub scope: Arc<Scope>,
 }
@@ -39,6 +39,12 @@ impl Login {
         self.tokens.service()
     }
 
+    /// The identity, as [`Authenticator::recall`] finds it.
+    #[must_use]
+    pub fn recall(&self, username: &str, password: &str) -> Option<Arc<Identity>> {
+        self.authenticator.recall(username, password)
+    }
+
     /// The identity whose credentials these are; `None` if they are nobody's.
     ///
     /// # Errors
@@ -47,7 +53,7 @@ impl Login {
     pub async fn by_password(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<Identity>, AuthenticationError> {
+    ) -> Result<Option<Arc<Identity>>, AuthenticationError> {
         self.authenticator.authenticate(credentials).await
     }
 
@@ -97,7 +103,7 @@ impl Login {
         let bearer = identity.and_then(|identity| self.authenticator.find(&identity.username));
         let claims = Claims {
             bearer: bearer.map(|found| Bearer {
-                username: found.identity.username,
+                username: found.identity.username.as_str().into(),
                 stamp: found.stamp,
             }),
             scope: Arc::new(access.grant(caller, asked)),

@@ -40,7 +40,7 @@ pub struct Claims {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bearer {
     /// As the client calls itself.
-    pub username: String,
+    pub username: Arc<str>,
     /// The stamp of the identity, as it was then.
     pub stamp: u64,
 }

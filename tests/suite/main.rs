@@ -4,8 +4,10 @@
 mod api;
 mod backends;
 mod commands {
+    mod bad_input;
     mod cli;
     mod config_example;
+    mod hostile_rules;
     mod policies_reference;
     mod reload;
     mod seed_examples;

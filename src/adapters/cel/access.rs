@@ -60,7 +60,7 @@ struct Variables<'r> {
 impl VariableResolver for Variables<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let Self { caller, request } = self;
-        let identity = |field: fn(&Identity) -> &str| text(caller.identity.as_ref().map(field));
+        let identity = |field: fn(&Identity) -> &str| text(caller.identity.as_deref().map(field));
         Some(match variable {
             "identity.id" => identity(|identity| &identity.id),
             "identity.username" => identity(|identity| &identity.username),

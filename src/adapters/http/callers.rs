@@ -8,12 +8,12 @@ use hyper::http::uri::Authority;
 
 use super::client;
 use super::connection::Connection;
-use super::credentials::{self, Basic, Shown};
+use super::credentials::{self, Shown};
 use super::current::Serving;
 use super::error::{Cause, HttpError};
 use super::route::Route;
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Caller, Credentials, Identity};
+use crate::domain::model::{Caller, Credentials, Identity, Secret};
 use crate::ports::AuthenticationError;
 
 /// What the token service asks for.
@@ -51,7 +51,13 @@ impl Visitor {
         };
         match (shown, route) {
             (None, _) => {}
-            (Some(Shown::Basic(basic)), _) => caller.identity = Some(self.log_in(basic).await?),
+            (Some(Shown::Basic(basic)), _) => {
+                let known = login.recall(basic.username(), basic.password());
+                caller.identity = Some(match known {
+                    Some(identity) => identity,
+                    None => self.log_in(basic.username(), basic.password()).await?,
+                });
+            }
             (Some(Shown::Bearer(_)), Route::Token(_)) => {
                 return Err(Cause::Unauthorized("a token buys no other token").into());
             }
@@ -67,13 +73,13 @@ impl Visitor {
     }
 
     /// The identity whose credentials these are.
-    pub async fn log_in(&self, basic: Basic) -> Result<Identity, HttpError> {
+    pub async fn log_in(&self, username: &str, password: &str) -> Result<Arc<Identity>, HttpError> {
         let login = self.serving.registry.login().ok_or(Cause::NoSuchPath)?;
         let trusted = &self.serving.settings.trusted_proxies;
         let address = client::address(self.connection.peer(), &self.headers, trusted);
         let credentials = Credentials {
-            username: basic.username,
-            password: basic.password,
+            username: username.to_owned(),
+            password: Secret::new(password.to_owned()),
             client: client::key(address),
         };
         match login.by_password(&credentials).await {

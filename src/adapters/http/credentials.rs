@@ -13,13 +13,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A user name and a password.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Basic {
-    pub username: String,
-    pub password: Secret,
-}
-
 /// What a request shows.
 #[derive(PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
@@ -28,6 +21,23 @@ pub enum Shown<'h> {
     Basic(Basic),
     /// A token. It is a secret.
     Bearer(&'h str),
+}
+
+/// A user name and a password, as they came: with a colon between them.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Basic {
+    text: Secret,
+    colon: usize,
+}
+
+impl Basic {
+    pub fn username(&self) -> &str {
+        &self.text.expose()[..self.colon]
+    }
+
+    pub fn password(&self) -> &str {
+        &self.text.expose()[self.colon + 1..]
+    }
 }
 
 /// There are credentials, and nobody understands them.
@@ -43,27 +53,25 @@ pub fn shown(headers: &HeaderMap) -> Result<Option<Shown<'_>>, Malformed> {
     if all.next().is_some() {
         return Err(Malformed);
     }
-    let text = value.to_str().map_err(|_| Malformed)?;
-    let (scheme, rest) = text.split_once(' ').ok_or(Malformed)?;
-    let shown = if scheme.eq_ignore_ascii_case("bearer") {
-        Some(Shown::Bearer(rest.trim()))
-    } else if scheme.eq_ignore_ascii_case("basic") {
-        basic(rest.trim()).map(Shown::Basic)
+    let value = value.as_bytes();
+    let blank = value.iter().position(|byte| *byte == b' ');
+    let (scheme, rest) = value.split_at(blank.ok_or(Malformed)?);
+    let rest = rest.trim_ascii();
+    let shown = if scheme.eq_ignore_ascii_case(b"bearer") {
+        std::str::from_utf8(rest).ok().map(Shown::Bearer)
+    } else if scheme.eq_ignore_ascii_case(b"basic") {
+        basic(rest).map(Shown::Basic)
     } else {
         None
     };
     shown.map(Some).ok_or(Malformed)
 }
 
-fn basic(encoded: &str) -> Option<Basic> {
+fn basic(encoded: &[u8]) -> Option<Basic> {
     let decoded = BASE64.decode(encoded).ok()?;
-    let mut username = String::from_utf8(decoded).ok()?;
-    let password = username.split_off(username.find(':')? + 1);
-    username.pop();
-    Some(Basic {
-        username,
-        password: Secret::new(password),
-    })
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    let text = Secret::new(String::from_utf8(decoded).ok()?);
+    Some(Basic { text, colon })
 }
 
 #[cfg(test)]

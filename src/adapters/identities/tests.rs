@@ -39,7 +39,7 @@ fn credentials(username: &str, password: &str) -> Credentials {
 async fn login(identities: &Identities, username: &str, password: &str) -> Option<String> {
     let credentials = credentials(username, password);
     let identity = identities.authenticate(&credentials).await.unwrap();
-    identity.map(|identity| identity.id)
+    identity.map(|identity| identity.id.clone())
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ fn tokens() -> SignedTokens {
 fn claims() -> Claims {
     Claims {
         bearer: Some(Bearer {
-            username: "al\"ice é".to_owned(),
+            username: "al\"ice é".into(),
             stamp: u64::MAX,
         }),
         scope: Arc::new(Scope::parse(["repository:a/b:pull registry:catalog:*"])),
@@ -211,6 +211,54 @@ fn a_short_key_is_refused_and_not_shown() {
         assert!(text.trim().is_empty() || !error.to_string().contains(text));
         assert!(error.to_string().contains("openssl rand -base64 32"));
     }
+}
+
+/// lessons.md, security 29: what is remembered has the whole token for its key.
+#[tokio::test]
+async fn a_remembered_token_ends_all_the_same_and_opens_nothing_else() {
+    let clock = SetClock::at_noon();
+    let tokens = tokens_with(KEY, "test", &clock);
+    let token = issue(&tokens, &claims()).await;
+    for _ in 0..2 {
+        assert_eq!(tokens.read(&token), Some(claims()));
+    }
+
+    for position in 0..token.len() {
+        let mut changed = token.clone().into_bytes();
+        changed[position] ^= 1;
+        let changed = String::from_utf8(changed).unwrap();
+        assert_eq!(tokens.read(&changed), None, "{changed}");
+    }
+    assert_eq!(tokens_with(OTHER, "test", &clock).read(&token), None);
+    clock.pass(Duration::from_mins(5));
+
+    assert_eq!(tokens.read(&token), None);
+}
+
+/// Anybody can ask for tokens.
+#[tokio::test]
+async fn so_many_tokens_are_remembered_and_no_more() {
+    let clock = SetClock::at_noon();
+    let tokens = tokens_with(KEY, "test", &clock);
+    let for_repository = async |number: usize| {
+        let scope = Scope::parse([&*format!("repository:a{number}:pull")]);
+        let claims = Claims {
+            bearer: None,
+            scope: Arc::new(scope),
+        };
+        let token = issue(&tokens, &claims).await;
+        assert_eq!(tokens.read(&token), Some(claims));
+    };
+    let remembered = || tokens.verified.lock().unwrap().len();
+    for number in 0..REMEMBERED + 10 {
+        for_repository(number).await;
+    }
+    assert_eq!(remembered(), REMEMBERED);
+
+    clock.pass(Duration::from_mins(5));
+    for_repository(0).await;
+
+    assert_eq!(remembered(), 1);
 }
 
 proptest! {

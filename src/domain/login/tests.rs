@@ -7,11 +7,11 @@ use crate::domain::model::{Secret, Timestamp};
 use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::ports::{FoundIdentity, MockAccessRule, MockAuthenticator, MockTokens};
 
-fn alice() -> Identity {
-    Identity {
+fn alice() -> Arc<Identity> {
+    Arc::new(Identity {
         id: "1".to_owned(),
         username: "alice".to_owned(),
-    }
+    })
 }
 
 fn scope(text: &str) -> Arc<Scope> {
@@ -21,7 +21,7 @@ fn scope(text: &str) -> Arc<Scope> {
 fn claims(stamp: u64) -> Claims {
     Claims {
         bearer: Some(Bearer {
-            username: "alice".to_owned(),
+            username: "alice".into(),
             stamp,
         }),
         scope: scope("repository:a:pull"),

@@ -8,7 +8,7 @@ use super::{AccessRequest, Scope};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller {
     /// Whose credentials came with the request; `None` where none came.
-    pub identity: Option<Identity>,
+    pub identity: Option<Arc<Identity>>,
     /// What the client's certificate says; empty where there is none.
     pub certificate: ClientCertificate,
     /// What the token may be used for that it showed; `None` where it showed

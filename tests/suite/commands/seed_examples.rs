@@ -65,10 +65,10 @@ fn the_access_rules_load_and_mean_what_they_say() {
     let loaded = load(ACCESS).unwrap();
     let access = Access::new(Arc::new(wiring::namespaces(&loaded.config).unwrap()));
     let named = |username: &str| Caller {
-        identity: Some(Identity {
+        identity: Some(Arc::new(Identity {
             id: "some-id".to_owned(),
             username: username.to_owned(),
-        }),
+        })),
         ..Caller::default()
     };
     let from = |organization: &str| Caller {

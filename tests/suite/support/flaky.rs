@@ -49,6 +49,11 @@ impl Flaky {
         self.left.store(calls, Ordering::SeqCst);
     }
 
+    /// How many calls there were, while none was to fail.
+    pub fn calls(&self) -> usize {
+        usize::MAX - self.left.load(Ordering::SeqCst)
+    }
+
     /// Whether the call that was to fail has come.
     pub fn has_failed(&self) -> bool {
         self.left.load(Ordering::SeqCst) > usize::MAX / 2

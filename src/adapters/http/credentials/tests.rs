@@ -8,7 +8,7 @@ fn shown(values: &[&str]) -> Result<Option<(String, String)>, Malformed> {
         headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
     }
     Ok(super::shown(&headers)?.map(|shown| match shown {
-        Shown::Basic(it) => (it.username, it.password.expose().to_owned()),
+        Shown::Basic(it) => (it.username().to_owned(), it.password().to_owned()),
         Shown::Bearer(token) => ("Bearer".to_owned(), token.to_owned()),
     }))
 }

@@ -6,12 +6,11 @@ use hyper::header::CACHE_CONTROL;
 use serde_json::json;
 
 use super::{Answer, Exchange};
-use crate::adapters::http::credentials::Basic;
 use crate::adapters::http::error::{Cause, HttpError};
 use crate::adapters::http::query::Query;
 use crate::adapters::http::reply::Reply;
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Caller, Scope, Secret};
+use crate::domain::model::{Caller, Scope};
 use crate::domain::registry::Registry;
 
 /// The longest form.
@@ -43,11 +42,7 @@ pub async fn post(exchange: Exchange) -> Answer {
         let message = "a token is given for grant_type=password with username and password";
         return Err(Cause::Malformed(message.to_owned()).into());
     };
-    let basic = Basic {
-        username: username.to_owned(),
-        password: Secret::new(password.to_owned()),
-    };
-    caller.identity = Some(visitor.log_in(basic).await?);
+    caller.identity = Some(visitor.log_in(username, password).await?);
     issue(&registry, &caller, &Scope::parse(form.all("scope"))).await
 }
 

@@ -404,3 +404,53 @@ fn a_request_names_the_scope_of_a_token_for_it() {
         assert_eq!(parse(request).unwrap().scope().to_string(), scope);
     }
 }
+
+#[path = "../../../../tests/suite/api/every_request.rs"]
+mod every_request;
+
+/// Nobody can forget to say who may do what is new: the tests of permissions go through this table.
+#[test]
+fn the_table_of_every_request_is_whole() {
+    use every_request::{EVERY_REQUEST, INDEX};
+    assert!(!INDEX.is_empty());
+    let sources = include_str!("../route.rs");
+    let (_, variants) = sources.split_once("pub enum Route {\n").unwrap();
+    let variants = variants.split("\n}\n").next().unwrap().lines();
+    let variants = variants.filter_map(|line| line.strip_prefix("    "));
+    let variants = variants.filter(|line| line.starts_with(char::is_uppercase));
+    let is_of_name = |c: char| c.is_alphanumeric();
+    let named = |text: &str| text.split(|c| !is_of_name(c)).next().unwrap().to_owned();
+    let variants: Vec<String> = variants.map(named).collect();
+    assert!(variants.len() > 15, "the variants are read");
+    for variant in variants {
+        let listed = EVERY_REQUEST.iter().any(|row| row.0 == variant);
+        assert!(listed, "no request of {variant}");
+    }
+
+    for (variant, method, url, needs, ..) in EVERY_REQUEST {
+        let route = parse(&format!("{method} {url}")).unwrap();
+        assert_eq!(named(&format!("{route:?}")), *variant, "{method} {url}");
+        let actions = route.needs().into_iter().map(|it| it.action.as_str());
+        let mut actions: Vec<_> = actions.collect();
+        actions.dedup();
+        assert_eq!(actions, *needs, "{method} {url}");
+
+        let path = |url: &str| url.split('?').next().unwrap().to_owned();
+        let named = path(url).replace("{d}", &digest().to_string());
+        let methods = Path::parse(&named.replace("{id}", ID)).unwrap().methods();
+        for method in methods.split(", ") {
+            let mut rows = EVERY_REQUEST.iter();
+            let listed = rows.any(|row| row.1 == method && path(row.2) == path(url));
+            assert!(listed, "no {method} of {url}");
+        }
+    }
+    for action in Action::ALL {
+        let action = action.as_str();
+        let listed = EVERY_REQUEST.iter().any(|row| row.3.contains(&action));
+        // The catalog's is asked about each repository.
+        assert!(
+            listed || action == "list-catalog",
+            "no request needs {action}"
+        );
+    }
+}
