@@ -18,6 +18,7 @@ pub mod domain {
     pub mod error;
     mod looks;
     pub mod manifests;
+    pub mod mirror;
     pub mod model;
     pub mod namespaces;
     pub mod referrers;
@@ -50,6 +51,7 @@ pub mod ports {
     mod repository_index;
     mod storage_ports;
     mod tag_index;
+    mod tasks;
     mod token_cache;
     mod upload_sessions;
     mod upstream;
@@ -71,6 +73,7 @@ pub mod ports {
     pub use repository_index::*;
     pub use storage_ports::*;
     pub use tag_index::*;
+    pub use tasks::*;
     pub use token_cache::*;
     pub use upload_sessions::*;
     pub use upstream::*;
@@ -88,6 +91,7 @@ pub mod adapters {
     pub mod locks;
     pub mod redis;
     pub mod storage;
+    pub mod tasks;
     pub mod telemetry {
         //! Outbound: traces, metrics, health.
         pub mod config;

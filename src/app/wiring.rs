@@ -18,12 +18,13 @@ use crate::adapters::redis::config::RedisLockConfig;
 use crate::adapters::redis::{Redis, RedisCache, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
+use crate::adapters::tasks::RuntimeTasks;
 use crate::app::config::{AccessPolicyConfig, Config};
 use crate::domain::access::AccessPolicy;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use crate::ports::{Authenticator, Clock, LockManager, StoragePorts, Tasks};
 
 /// How long a lock is waited for: longer than any holder needs for a few small
 /// writes on a slow disk, and short enough to tell the client in time.
@@ -69,9 +70,10 @@ pub async fn registry(config: &Config) -> Result<Built, BuildError> {
         store.ports.hints = Some(Arc::new(RedisCache::new(redis)));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
 
     Ok(Built {
-        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces)
+        registry: Registry::new(&store.ports, &store.locks, &clock, &tasks, namespaces)
             .with_identities(identities),
         owner: store.owner,
     })
@@ -212,6 +214,7 @@ pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
                 patterns: entry.immutable_tags.clone(),
                 exceptions: entry.mutable_tags.clone(),
             },
+            mirrors: None,
         };
         Ok((prefix.clone(), namespace))
     });

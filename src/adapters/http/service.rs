@@ -25,7 +25,8 @@ use super::connection::Connection;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
 use super::headers;
-use super::route::Route;
+use super::query::Query;
+use super::route::{NS, Route};
 use crate::domain::model::Caller;
 use crate::domain::registry::Registry;
 
@@ -114,10 +115,14 @@ impl Service {
             place: None,
         };
         let uri = &head.uri;
-        let route = match Route::parse(&head.method, uri.path(), uri.query()) {
+        let registry = Arc::clone(&self.registry.borrow());
+        let namespaces = registry.access().namespaces();
+        let route = match Route::parse(&head.method, uri.path(), uri.query(), namespaces) {
             Ok(route) => route,
             Err(error) => return refused(error),
         };
+        let named = Query::parse(uri.query()).ok();
+        let named = named.and_then(|query| Some(query.first(NS)?.to_owned()));
         let place = match self.admission.enter().await {
             Ok(place) => Arc::new(place),
             Err(error) => return refused(error.into()),
@@ -128,7 +133,13 @@ impl Service {
             body,
             caller: Caller::default(),
         };
-        let result = self.run(route, exchange, connection, &place).await;
+        let mut result = self.run(route, exchange, connection, &place).await;
+        if let (Some(named), Ok(response)) = (named, &mut result) {
+            let answered = headers::value(named);
+            response
+                .headers_mut()
+                .insert(headers::OCI_NAMESPACE, answered);
+        }
         Outcome {
             result,
             place: Some(place),

@@ -11,10 +11,11 @@ use simple_registry::adapters::http::{Settings, serve};
 use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
+use simple_registry::adapters::tasks::RuntimeTasks;
 use simple_registry::domain::access::AccessPolicy;
 use simple_registry::domain::namespaces::{Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
-use simple_registry::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use simple_registry::ports::{Authenticator, Clock, LockManager, StoragePorts, Tasks};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -97,12 +98,13 @@ impl Setup {
     pub fn registry(&self) -> Arc<Registry> {
         let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(10)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
         let namespaces = self
             .namespaces
             .iter()
             .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
         let namespaces = Namespaces::new(namespaces);
-        let registry = Registry::new(&self.storage, &locks, &clock, namespaces);
+        let registry = Registry::new(&self.storage, &locks, &clock, &tasks, namespaces);
         let identities = self.identities.clone();
         let authenticator = identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>);
         Arc::new(registry.with_identities(authenticator))

@@ -26,8 +26,8 @@ pub async fn head(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Answer {
-    let manifests = exchange.registry.manifests();
-    let found = manifests.stat(repository, reference).await?;
+    let registry = &exchange.registry;
+    let found = registry.stat_manifest(repository, reference).await?;
     if conditions::is_known(&exchange.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
@@ -39,8 +39,8 @@ pub async fn head(
 
 /// end-3, GET
 pub async fn get(exchange: Exchange, repository: &RepositoryName, reference: &Reference) -> Answer {
-    let manifests = exchange.registry.manifests();
-    let (found, bytes) = manifests.get(repository, reference).await?;
+    let registry = &exchange.registry;
+    let (found, bytes) = registry.get_manifest(repository, reference).await?;
     if conditions::is_known(&exchange.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
