@@ -116,6 +116,3 @@ fn shared(error: &Arc<RegistryError>) -> RegistryError {
         _ => RegistryError::Unavailable(Box::new(Arc::clone(error))),
     }
 }
-
-#[cfg(test)]
-mod tests;
