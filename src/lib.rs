@@ -101,10 +101,7 @@ pub mod adapters {
         pub mod config;
     }
     pub mod units;
-    pub mod upstream {
-        //! Outbound: other registries.
-        pub mod config;
-    }
+    pub mod upstream;
 }
 
 #[deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

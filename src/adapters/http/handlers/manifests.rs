@@ -11,10 +11,7 @@ use crate::adapters::http::conditions;
 use crate::adapters::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG};
 use crate::adapters::http::reply::Reply;
 use crate::domain::manifests::{FoundManifest, ManifestPush};
-use crate::domain::model::{MediaType, Reference, RepositoryName, Tag};
-
-/// The largest manifest. The spec wants 4 MiB at least; clients stop there too.
-const MAX_MANIFEST: u64 = 8 * 1024 * 1024;
+use crate::domain::model::{Manifest, MediaType, Reference, RepositoryName, Tag};
 
 /// The client who pushed a manifest chose its type: were it a web page, a
 /// browser must not run it in the registry's name.
@@ -63,7 +60,7 @@ pub async fn put(
     let push = ManifestPush {
         content_type: content_type.and_then(|it| MediaType::parse(it.to_str().ok()?)),
         if_match: conditions::if_match(&exchange.headers),
-        bytes: exchange.body.collect(MAX_MANIFEST).await?,
+        bytes: exchange.body.collect(Manifest::MAX_BYTES).await?,
         caller: exchange.caller,
         tags,
     };
