@@ -19,12 +19,18 @@ use crate::adapters::redis::{Redis, RedisCache, RedisLocks};
 use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
 use crate::adapters::tasks::RuntimeTasks;
-use crate::app::config::{AccessPolicyConfig, Config};
+use crate::adapters::upstream::MemoryTokens;
+use crate::app::config::{AccessPolicyConfig, Config, RepositoryConfig};
 use crate::domain::access::AccessPolicy;
+use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Authenticator, Clock, LockManager, StoragePorts, Tasks};
+use crate::ports::{
+    Authenticator, Clock, LockManager, MountHints, StoragePorts, Tasks, TokenCache,
+};
+
+mod mirrors;
 
 /// How long a lock is waited for: longer than any holder needs for a few small
 /// writes on a slow disk, and short enough to tell the client in time.
@@ -61,16 +67,27 @@ pub struct Built {
 /// # Errors
 /// When a part can't be built.
 pub async fn registry(config: &Config) -> Result<Built, BuildError> {
-    let namespaces = namespaces(config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
     let identities = identities(config)?;
-    let mut store = store(config).await?;
+    let mut tokens = MemoryTokens::default();
+    let mut hints: Option<Arc<dyn MountHints>> = None;
     if let Some(cache) = &config.cache_store.redis {
         let prefix = cache.key_prefix.as_deref();
         let redis = redis(&cache.url, prefix, "cache_store.redis.url").await?;
-        store.ports.hints = Some(Arc::new(RedisCache::new(redis)));
+        let cache = Arc::new(RedisCache::new(redis));
+        tokens = MemoryTokens::before(Arc::clone(&cache) as Arc<dyn TokenCache>);
+        hints = Some(cache);
     }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
+    let means = mirrors::Means {
+        clock: Arc::clone(&clock),
+        tokens: Arc::new(tokens),
+    };
+    let namespaces = namespaces_with(config, |namespace, entry| {
+        mirrors::source(namespace, entry, &means)
+    })?;
+    let mut store = store(config).await?;
+    store.ports.hints = hints;
 
     Ok(Built {
         registry: Registry::new(&store.ports, &store.locks, &clock, &tasks, namespaces)
@@ -201,11 +218,18 @@ fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildEr
     })
 }
 
-/// Who may do what, and what else each entry for repositories grants.
+/// Who may do what, and what else each entry for repositories grants; but it mirrors nothing.
 ///
 /// # Errors
 /// When a rule can't be compiled; loading has refused such rules.
 pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
+    namespaces_with(config, |_, _| Ok(None))
+}
+
+fn namespaces_with(
+    config: &Config,
+    source: impl Fn(&str, &RepositoryConfig) -> Result<Option<Arc<Source>>, BuildError>,
+) -> Result<Namespaces, BuildError> {
     let entries = config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
             access_policy: access_policy(entry.access_policy.as_ref())?,
@@ -214,7 +238,7 @@ pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
                 patterns: entry.immutable_tags.clone(),
                 exceptions: entry.mutable_tags.clone(),
             },
-            mirrors: None,
+            mirrors: source(prefix, entry)?,
         };
         Ok((prefix.clone(), namespace))
     });

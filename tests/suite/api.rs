@@ -8,6 +8,7 @@ mod identities;
 mod immutable_tags;
 mod limits;
 mod manifests;
+mod mirror;
 mod referrers;
 mod shutdown;
 mod tags;

@@ -5,9 +5,11 @@ mod client;
 mod content;
 mod flaky;
 mod registry;
+mod upstream;
 
 pub use certificates::{Authority, TlsClient};
 pub use client::{Answer, Call};
 pub use content::{Image, digest_of, manifest, random};
 pub use flaky::{Fault, Flaky};
 pub use registry::{Setup, TestRegistry};
+pub use upstream::{CHUNK, Failure, FakeUpstream, mirror_of};

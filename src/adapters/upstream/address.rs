@@ -85,6 +85,12 @@ impl Address {
         &self.name
     }
 
+    /// What the names that are mirrored begin with there. May be empty.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Scheme, host and port.
     #[must_use]
     pub fn origin(&self) -> &Url {

@@ -28,6 +28,7 @@ use super::content::digest_of;
 /// What a test wants of its registry.
 pub struct Setup {
     pub storage: StoragePorts,
+    pub locks: Arc<dyn LockManager>,
     pub tls: Option<Tls>,
     pub identities: Option<Identities>,
     pub settings: Settings,
@@ -39,6 +40,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             storage: storage::open_memory().unwrap(),
+            locks: Arc::new(MemoryLocks::new(Duration::from_secs(10))),
             tls: None,
             identities: None,
             settings: Settings::default(),
@@ -96,7 +98,6 @@ impl Setup {
 
     /// The registry that it describes.
     pub fn registry(&self) -> Arc<Registry> {
-        let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(10)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
         let namespaces = self
@@ -104,7 +105,7 @@ impl Setup {
             .iter()
             .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
         let namespaces = Namespaces::new(namespaces);
-        let registry = Registry::new(&self.storage, &locks, &clock, &tasks, namespaces);
+        let registry = Registry::new(&self.storage, &self.locks, &clock, &tasks, namespaces);
         let identities = self.identities.clone();
         let authenticator = identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>);
         Arc::new(registry.with_identities(authenticator))
