@@ -37,6 +37,7 @@ macro_rules! storage_contracts {
                 a_session_begins_at_nothing,
                 appends_count_once_they_are_saved,
                 what_was_not_saved_is_written_over,
+                what_was_appended_can_be_read_back,
                 a_broken_stream_changes_nothing,
                 a_session_is_known_in_its_repository_only,
                 committed_bytes_are_the_blob,

@@ -1,6 +1,7 @@
 //! Mirrors: what is pulled through, over real HTTP, from an upstream in the test's hands.
 
 mod blobs;
+mod chain;
 mod manifests;
 mod referrers;
 mod upstreams;

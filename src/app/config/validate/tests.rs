@@ -320,3 +320,27 @@ fn exceptions_from_nothing_are_warned_of() {
     );
     assert!(warnings(&both.replace(policy, "")).is_empty());
 }
+
+#[test]
+fn a_mirror_names_registries_and_has_an_upstream() {
+    assert_eq!(
+        refusals("repository.a.mirrors = ['docker.io']"),
+        ["repository.a.mirrors: needs an `upstream` to be filled from"]
+    );
+    let upstream = "[[repository.a.upstream]]\nurl = 'https://x'\n";
+    let refused = refusals(&format!(
+        "repository.a.mirrors = ['docker.io', 'https://quay.io', '', 'a/b', '[::1]:5000']\n{upstream}"
+    ));
+    let refused: Vec<&str> = refused
+        .iter()
+        .filter_map(|it| it.split(": ").next())
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            "repository.a.mirrors[1]",
+            "repository.a.mirrors[2]",
+            "repository.a.mirrors[3]"
+        ]
+    );
+}
