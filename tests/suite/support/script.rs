@@ -222,7 +222,7 @@ impl Connection {
                     return;
                 }
                 Reply::Endless(_) => {
-                    let chunk = [b"10000\r\n", [b' '; 0x10000].as_slice(), b"\r\n"].concat();
+                    let chunk = [b"10000\r\n", vec![b' '; 0x10000].as_slice(), b"\r\n"].concat();
                     while stream.write_all(&chunk).await.is_ok() {
                         self.sent.fetch_add(0x10000, Ordering::SeqCst);
                     }

@@ -109,13 +109,15 @@ async fn a_type_that_says_nothing_is_taken_from_the_manifest() {
     }
 }
 
+/// What is asked for, the headers and the body of the answer, and why it is refused.
+type Case<'c> = (&'c Reference, Vec<(&'c str, &'c str)>, &'c str, &'c str);
+
 /// lessons.md, correctness 38, security 2 and 27
 #[tokio::test]
 async fn a_manifest_that_can_not_be_what_was_asked_for_is_refused() {
     const OTHER: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
     let wanted = Image::new(2);
     let asked_for: Reference = wanted.digest.parse().unwrap();
-    type Case<'c> = (&'c Reference, Vec<(&'c str, &'c str)>, &'c str, &'c str);
     let latest = latest();
     let cases: Vec<Case<'_>> = vec![
         (&asked_for, vec![], "{}", "the answer has another digest"),
