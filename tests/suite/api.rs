@@ -4,7 +4,7 @@ mod access;
 mod blobs;
 mod catalog;
 mod errors;
-mod identities;
+pub mod identities;
 mod immutable_tags;
 mod limits;
 mod manifests;

@@ -12,3 +12,4 @@ mod commands {
 mod contracts;
 mod lessons;
 mod support;
+mod upstreams;

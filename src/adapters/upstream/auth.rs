@@ -99,21 +99,15 @@ impl Auth {
         headers: &HeaderMap,
         transport: &Transport,
     ) -> Result<Option<Shown>, UpstreamError> {
-        let Some(challenged) = challenge(headers) else {
+        let Some(asked_for) = challenge(headers) else {
             return Ok(None);
         };
-        let challenge = challenged.challenge;
-        {
-            let mut challenges = self.challenges();
-            if challenges.len() >= MOST {
-                challenges.clear();
-            }
-            challenges.insert(repository.clone(), challenge.clone());
-        }
+        let challenge = asked_for.challenge;
+        self.remember(repository, &challenge);
         let refused = refused.filter(|it| it.challenge == challenge);
         match refused {
             // A new token would be refused for the same reason.
-            Some(shown) if shown.is_new || challenged.insufficient_scope => Ok(None),
+            Some(shown) if shown.is_new || asked_for.insufficient_scope => Ok(None),
             refused => {
                 let refused = refused.and_then(|it| it.token.as_ref());
                 self.meet(challenge, refused, transport).await
@@ -123,6 +117,14 @@ impl Auth {
 
     fn challenges(&self) -> MutexGuard<'_, HashMap<RepositoryName, Challenge>> {
         (self.challenges.lock()).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, repository: &RepositoryName, challenge: &Challenge) {
+        let mut challenges = self.challenges();
+        if challenges.len() >= MOST {
+            challenges.clear();
+        }
+        challenges.insert(repository.clone(), challenge.clone());
     }
 
     async fn meet(

@@ -247,13 +247,11 @@ impl Upstream for Client {
         let Some(head) = head.await? else {
             return Ok(None);
         };
-        match head.length() {
-            Some(size) => Ok(Some(size)),
-            None => {
-                let blob = self.open_blob(repository, digest, 0).await?;
-                Ok(blob.map(|it| it.size))
-            }
+        if let Some(size) = head.length() {
+            return Ok(Some(size));
         }
+        let blob = self.open_blob(repository, digest, 0).await?;
+        Ok(blob.map(|it| it.size))
     }
 
     async fn open_blob(

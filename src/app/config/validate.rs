@@ -13,6 +13,7 @@ use crate::adapters::identities::PasswordHash;
 use crate::adapters::identities::config::IdentityConfig;
 use crate::adapters::storage::config::StorageConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
+use crate::adapters::upstream::Address;
 use crate::adapters::upstream::config::UpstreamConfig;
 use crate::domain::model::Secret;
 
@@ -155,6 +156,9 @@ fn check_mirrors(key: &KeyPath, repository: &RepositoryConfig, findings: &mut Fi
 }
 
 fn check_upstream(key: &KeyPath, upstream: &UpstreamConfig, findings: &mut Findings<'_>) {
+    if let Err(bad) = Address::new("", &upstream.url) {
+        findings.refuse(key.key("url"), bad.to_string());
+    }
     let partners = [
         ("client_certificate", upstream.client_certificate.is_some()),
         ("client_private_key", upstream.client_private_key.is_some()),

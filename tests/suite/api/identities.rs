@@ -17,7 +17,7 @@ use super::access::everything;
 use crate::support::{Answer, Authority, Call, Setup, TestRegistry, TlsClient};
 
 /// `alice`, whose password is `secret`, by a hash that costs next to nothing.
-fn alice() -> Identities {
+pub fn alice() -> Identities {
     let argon2 = Argon2::new(
         Algorithm::Argon2id,
         Version::V0x13,
@@ -47,7 +47,7 @@ impl AccessRule for IsAlice {
 }
 
 /// A namespace for alice alone.
-fn for_alice() -> Namespace {
+pub fn for_alice() -> Namespace {
     let access_policy = AccessPolicy {
         default_allow: false,
         rules: vec![Arc::new(IsAlice)],

@@ -26,6 +26,14 @@ fn warnings(rest: &str) -> Vec<String> {
 }
 
 #[test]
+fn an_upstream_whose_path_begins_no_name_is_refused() {
+    let refused = refusals("[[repository.a.upstream]]\nurl = 'https://x/v2/Team'");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let expected = "repository.a.upstream[0].url: \"Team\" begins no name of a repository: ";
+    assert!(refused[0].starts_with(expected), "{refused:?}");
+}
+
+#[test]
 fn a_partner_that_is_missing_is_named() {
     let upstream = "[[repository.a.upstream]]\nurl = 'https://x'\n";
     for (rest, expected) in [
