@@ -121,8 +121,7 @@ impl Mirror {
             upstream.resolve_manifest(repository, &reference)
         });
         let Some(digest) = moved.await? else {
-            self.remember_unknown(repository, tag.to_string());
-            return Err(RegistryError::ManifestUnknown(tag.to_string()));
+            return Err(self.is_unknown_manifest(repository, tag.to_string()));
         };
         if digest == *standing {
             self.revalidate(repository, tag);
@@ -155,13 +154,10 @@ impl Mirror {
         let found = source.ask(0, |upstream| {
             get_valid(upstream, repository, reference).boxed()
         });
-        match found.await? {
-            Some(manifest) => self.keep(repository, manifest, tag).await,
-            None => {
-                self.remember_unknown(repository, reference.to_string());
-                Err(RegistryError::ManifestUnknown(reference.to_string()))
-            }
-        }
+        let Some(manifest) = found.await? else {
+            return Err(self.is_unknown_manifest(repository, reference.to_string()));
+        };
+        self.keep(repository, manifest, tag).await
     }
 
     /// Stores the manifest, byte for byte, the way every manifest is stored.
@@ -184,6 +180,11 @@ impl Mirror {
             self.revalidate(repository, tag);
         }
         Ok(())
+    }
+
+    fn is_unknown_manifest(&self, repository: &RepositoryName, what: String) -> RegistryError {
+        self.remember_unknown(repository, what.clone());
+        RegistryError::ManifestUnknown(what)
     }
 
     fn revalidate(&self, repository: &RepositoryName, tag: &Tag) {

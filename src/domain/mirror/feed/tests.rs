@@ -25,7 +25,8 @@ enum Way {
 type Asked = Arc<Mutex<Vec<String>>>;
 
 fn upstream(name: &'static str, asked: &Asked, ways: &[Way]) -> MockUpstream {
-    let mut ways = ways.to_vec().into_iter();
+    let mut ways = ways.to_vec();
+    ways.reverse();
     let mut upstream = MockUpstream::new();
     upstream.expect_name().return_const(name.to_owned());
     let asked = Arc::clone(asked);
@@ -33,7 +34,7 @@ fn upstream(name: &'static str, asked: &Asked, ways: &[Way]) -> MockUpstream {
         asked.lock().unwrap().push(format!("{name}@{offset}"));
         let rest = &CONTENT[usize::try_from(offset).unwrap()..];
         let chunk = |n: usize| Ok(Bytes::from_static(&rest[..n.min(rest.len())]));
-        let (chunks, size) = match ways.next().unwrap() {
+        let (chunks, size) = match ways.pop().unwrap() {
             Way::Whole => (vec![chunk(rest.len())], CONTENT.len()),
             Way::Breaks(n) => {
                 let broken = Err(io::ErrorKind::ConnectionReset.into());
