@@ -12,7 +12,7 @@ mod tls;
 mod tokens;
 mod transport;
 
-use std::path::PathBuf;
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,33 +49,17 @@ impl Default for Patience {
 #[derive(Debug, Error)]
 #[error("upstream {upstream}: {key}")]
 pub struct OpenError {
-    /// Its host.
+    /// Its URL.
     pub upstream: String,
     /// The key that is to blame.
     pub key: &'static str,
     /// Why.
     #[source]
-    pub source: OpenProblem,
+    pub source: Problem,
 }
 
-/// Why an upstream can't be asked.
-#[derive(Debug, Error)]
-pub enum OpenProblem {
-    /// The URL can't be one.
-    #[error(transparent)]
-    Url(#[from] BadPrefix),
-    /// A file can't be used.
-    #[error("{}: {source}", file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// There is no way to speak TLS here.
-    #[error(transparent)]
-    Tls(#[from] reqwest::Error),
-}
+/// Why something can't be used.
+type Problem = Box<dyn Error + Send + Sync>;
 
 /// The upstream that `config` describes, from which the repositories of `namespace` are filled. Nothing is sent.
 ///

@@ -4,7 +4,7 @@ use reqwest::Url;
 use thiserror::Error;
 
 use crate::adapters::units::HttpUrl;
-use crate::domain::model::{InvalidName, RepositoryName};
+use crate::domain::model::RepositoryName;
 
 /// Docker Hub, as people write it; `docker.io` itself is a web site.
 const DOCKER_HUB: [&str; 3] = ["docker.io", "index.docker.io", "registry-1.docker.io"];
@@ -22,21 +22,10 @@ pub struct Address {
     is_docker_hub: bool,
 }
 
-/// The path of the URL is no beginning of repository names.
+/// The URL can't be an upstream's.
 #[derive(Debug, Error)]
-pub enum BadPrefix {
-    /// No URL that could be asked.
-    #[error("{0}")]
-    Url(String),
-    /// Not the grammar of names.
-    #[error("{prefix:?} begins no name of a repository: {source}")]
-    Name {
-        /// The path after the host, and after `/v2`.
-        prefix: String,
-        /// What is wrong with it.
-        source: InvalidName,
-    },
-}
+#[error("{0}")]
+pub struct BadPrefix(String);
 
 impl Address {
     /// The place that `url` names: `https://host`, `https://host/prefix`, `https://host/v2` or `https://host/v2/prefix`.
@@ -45,8 +34,7 @@ impl Address {
     /// # Errors
     /// When the path begins no name of a repository.
     pub fn new(namespace: &str, url: &HttpUrl) -> Result<Self, BadPrefix> {
-        let mut origin =
-            Url::parse(url.as_str()).map_err(|error| BadPrefix::Url(error.to_string()))?;
+        let mut origin = Url::parse(url.as_str()).map_err(|bad| BadPrefix(bad.to_string()))?;
         let host = origin.host_str().unwrap_or_default();
         let name = match origin.port() {
             Some(port) => format!("{host}:{port}"),
@@ -60,14 +48,12 @@ impl Address {
             _ => &path,
         };
         if !prefix.is_empty() {
-            (prefix.parse::<RepositoryName>()).map_err(|source| BadPrefix::Name {
-                prefix: prefix.to_owned(),
-                source,
-            })?;
+            let name = prefix.parse::<RepositoryName>();
+            name.map_err(|bad| BadPrefix(format!("{prefix:?} begins no name: {bad}")))?;
         }
         if is_docker_hub {
-            (origin.set_host(Some(DOCKER_HUB_REGISTRY)))
-                .map_err(|error| BadPrefix::Url(error.to_string()))?;
+            let moved = origin.set_host(Some(DOCKER_HUB_REGISTRY));
+            moved.map_err(|bad| BadPrefix(bad.to_string()))?;
         }
         origin.set_path("");
         Ok(Self {

@@ -232,7 +232,7 @@ impl Auth {
         match self.tokens.get(name).await {
             Ok(token) => token.filter(|it| Some(it) != refused),
             Err(error) => {
-                tracing::warn!(upstream = self.upstream, %error, "the cache of tokens does not answer");
+                tracing::debug!(upstream = self.upstream, %error, "the cache of tokens does not answer");
                 None
             }
         }

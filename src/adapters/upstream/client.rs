@@ -19,7 +19,7 @@ use super::auth::Auth;
 use super::config::UpstreamConfig;
 use super::error::Asked;
 use super::transport::{Question, Transport};
-use super::{OpenError, OpenProblem, Patience};
+use super::{OpenError, Patience};
 use crate::domain::model::{
     Algorithm, ByteStream, Digest, Hasher, Manifest, MediaType, Reference, RepositoryName,
 };
@@ -59,15 +59,15 @@ impl Client {
         tokens: &Arc<dyn TokenCache>,
         patience: Patience,
     ) -> Result<Self, OpenError> {
-        let failed = |upstream: &str, key, source| OpenError {
-            upstream: upstream.to_owned(),
+        let failed = |(key, source)| OpenError {
+            upstream: config.url.as_str().to_owned(),
             key,
             source,
         };
-        let address = Address::new(namespace, &config.url)
-            .map_err(|bad| failed(config.url.as_str(), "url", OpenProblem::Url(bad)))?;
-        let transport = Transport::open(address.origin().clone(), config, patience)
-            .map_err(|(key, problem)| failed(address.name(), key, problem))?;
+        let address =
+            Address::new(namespace, &config.url).map_err(|bad| failed(("url", bad.into())))?;
+        let home = address.origin().clone();
+        let transport = Transport::open(home, config, patience).map_err(failed)?;
         let auth = Auth::new(address.name(), config, Arc::clone(tokens));
         Ok(Self {
             address,

@@ -4,8 +4,8 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use reqwest::Response;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
 
 use crate::ports::UpstreamError;
 
@@ -92,26 +92,20 @@ impl Asked {
         elsewhere: bool,
     ) -> Result<Option<Response>, UpstreamError> {
         let status = answer.status();
-        let from = if elsewhere {
-            format!(" from {}", answer.url().host_str().unwrap_or_default())
-        } else {
-            String::new()
+        let what = match answer.url().host_str() {
+            Some(host) if elsewhere => format!("the answer from {host} is {status}"),
+            _ => format!("the answer is {status}"),
         };
-        match status {
-            status if status.is_success() => Ok(Some(answer)),
-            StatusCode::NOT_FOUND => Ok(None),
-            StatusCode::TOO_MANY_REQUESTS => Err(UpstreamError::TooManyRequests {
+        match status.as_u16() {
+            200..300 => Ok(Some(answer)),
+            404 => Ok(None),
+            429 => Err(UpstreamError::TooManyRequests {
                 upstream: self.upstream.clone(),
                 retry_after: retry_after(answer.headers()),
             }),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if !elsewhere => Err(self.denied()),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::REQUEST_TIMEOUT => {
-                Err(self.unavailable(format!("the answer{from} is {status}")))
-            }
-            status if status.is_server_error() => {
-                Err(self.unavailable(format!("the answer{from} is {status}")))
-            }
-            status => Err(self.invalid(format!("the answer{from} is {status}"))),
+            401 | 403 if !elsewhere => Err(self.denied()),
+            401 | 403 | 408 | 500.. => Err(self.unavailable(what)),
+            _ => Err(self.invalid(what)),
         }
     }
 }

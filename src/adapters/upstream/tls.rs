@@ -1,12 +1,11 @@
 //! TLS: whom an upstream's clients believe, and what they show.
 
-use std::error::Error;
 use std::fs;
 use std::path::Path;
 
 use reqwest::{Certificate, Client, ClientBuilder, Identity};
 
-use super::OpenProblem;
+use super::Problem;
 use super::config::UpstreamConfig;
 use crate::adapters::units::pem;
 
@@ -19,7 +18,7 @@ pub(super) struct Clients {
 }
 
 /// What can't be used, under the key that names it.
-type Failure = (&'static str, OpenProblem);
+pub(super) type Failure = (&'static str, Problem);
 
 /// Reads and checks the files, and makes clients of them that are otherwise as `base` makes them.
 pub(super) fn clients(
@@ -87,14 +86,9 @@ fn identity(config: &UpstreamConfig) -> Result<Option<Identity>, Failure> {
     pem::private_key(key).map_err(&failed)?;
     text.push(b'\n');
     text.extend(fs::read(key).map_err(|error| failed(error.into()))?);
-    let identity = Identity::from_pem(&text).map_err(|error| failed(error.into()))?;
-    Ok(Some(identity))
+    (Identity::from_pem(&text).map(Some)).map_err(|error| failed(error.into()))
 }
 
-fn of(key: &'static str, file: &Path) -> impl Fn(Box<dyn Error + Send + Sync>) -> Failure {
-    let file = file.to_owned();
-    move |source| {
-        let file = file.clone();
-        (key, OpenProblem::File { file, source })
-    }
+fn of(key: &'static str, file: &Path) -> impl Fn(Problem) -> Failure {
+    move |error| (key, format!("{}: {error}", file.display()).into())
 }

@@ -6,11 +6,11 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Method, Response, Url};
 
+use super::Patience;
 use super::config::UpstreamConfig;
 use super::error::Asked;
 use super::reach::Reach;
 use super::tls::{self, Clients};
-use super::{OpenProblem, Patience};
 use crate::ports::UpstreamError;
 
 /// How often a question is asked again that met a broken connection or a server's error.
@@ -53,7 +53,7 @@ impl Transport {
         home: Url,
         config: &UpstreamConfig,
         patience: Patience,
-    ) -> Result<Self, (&'static str, OpenProblem)> {
+    ) -> Result<Self, tls::Failure> {
         let reach = Reach::new(home);
         let base = || {
             let client = ClientBuilder::new()

@@ -29,7 +29,7 @@ fn warnings(rest: &str) -> Vec<String> {
 fn an_upstream_whose_path_begins_no_name_is_refused() {
     let refused = refusals("[[repository.a.upstream]]\nurl = 'https://x/v2/Team'");
     assert_eq!(refused.len(), 1, "{refused:?}");
-    let expected = "repository.a.upstream[0].url: \"Team\" begins no name of a repository: ";
+    let expected = "repository.a.upstream[0].url: \"Team\" begins no name: ";
     assert!(refused[0].starts_with(expected), "{refused:?}");
 }
 
