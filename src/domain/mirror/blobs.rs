@@ -28,6 +28,11 @@ const MOST_STEPS: u64 = 5000;
 const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How many blobs are fetched at a time, and how often who comes then looks
+/// whether that is over. It bounds the memory: fills stay when clients leave.
+const MOST_FILLS: usize = 64;
+const WAIT: Duration = Duration::from_millis(100);
+
 /// How long an upstream that sent a wrong blob is asked for it after the others.
 const DISTRUST: Duration = Duration::from_mins(10);
 
@@ -57,7 +62,12 @@ impl Mirror {
         digest: &Digest,
     ) -> Result<Box<dyn BlobReader>, RegistryError> {
         self.refuse_unknown(repository, digest)?;
-        let fill = self.fill(source, repository, digest);
+        let fill = loop {
+            match self.fill(source, repository, digest) {
+                Some(fill) => break fill,
+                None => self.clock.sleep(WAIT).await,
+            }
+        };
         let size = fill.size().await.map_err(|error| shared(&error))?;
         Ok(Box::new(FillReader {
             fill,
@@ -90,17 +100,20 @@ impl Mirror {
     }
 
     /// The fill that is going on, or a new one, which then goes on whether
-    /// anybody reads it or not.
+    /// anybody reads it or not. `None` where there are too many.
     fn fill(
         self: &Arc<Self>,
         source: &Arc<Source>,
         repository: &RepositoryName,
         digest: &Digest,
-    ) -> Arc<Fill> {
+    ) -> Option<Arc<Fill>> {
         let key = (repository.clone(), digest.clone());
         let mut fills = self.fills();
         if let Some(fill) = fills.get(&key) {
-            return Arc::clone(fill);
+            return Some(Arc::clone(fill));
+        }
+        if fills.len() >= MOST_FILLS {
+            return None;
         }
         let fill = Arc::new(Fill::default());
         fills.insert(key, Arc::clone(&fill));
@@ -122,7 +135,7 @@ impl Mirror {
             }
         };
         self.tasks.spawn(work.boxed());
-        fill
+        Some(fill)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use simple_registry::adapters::http::Settings;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
 use simple_registry::ports::{LockKey, LockManager};
@@ -299,4 +300,32 @@ async fn another_server_is_not_waited_for_for_ever() {
     let pulled = registry.get(path(&digest)).send().await;
 
     assert!(pulled.expect_status(200).body == content);
+}
+
+#[tokio::test]
+async fn no_more_than_so_many_blobs_are_fetched_at_a_time() {
+    let hub = FakeUpstream::gated("hub");
+    let digests: Vec<String> = (0..70)
+        .map(|seed| hub.has_blob(&random(seed, 10)))
+        .collect();
+    let setup = setup(&[&hub], ALWAYS);
+    let settings = Settings {
+        max_concurrent_requests: 100,
+        ..setup.settings
+    };
+    let registry = TestRegistry::with(Setup { settings, ..setup }).await;
+
+    let pulls = digests
+        .iter()
+        .map(|digest| registry.get(path(digest)).send());
+    let (pulled, ()) = tokio::join!(futures_util::future::join_all(pulls), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(hub.state().asked.len(), 64);
+        hub.gate.add_permits(1000);
+    });
+
+    for pulled in pulled {
+        pulled.expect_status(200);
+    }
+    assert_eq!(hub.asked().len(), 70);
 }
