@@ -368,7 +368,9 @@ async fn who_is_not_there_is_unavailable() {
     );
     let text = in_full(&error);
     assert!(
-        text.starts_with(&format!("upstream {address}: manifests/latest of image: ")),
+        text.starts_with(&format!(
+            "upstream {address} does not answer now: manifests/latest of image: "
+        )),
         "{text}"
     );
     assert!(text.contains("refused"), "{text}");
