@@ -141,7 +141,7 @@ impl Auth {
                 is_new: true,
             })),
             Challenge::Bearer(bearer) => {
-                let request = self.request(bearer, transport).await?;
+                let request = self.request(bearer, transport)?;
                 let (token, is_new) = self.token(&request, refused, transport).await?;
                 let header = sensitive(&format!("Bearer {}", token.expose()));
                 let header = header
@@ -157,7 +157,7 @@ impl Auth {
     }
 
     /// How the token is asked for: with our credentials where the realm may know them, else as nobody.
-    async fn request(
+    fn request(
         &self,
         wanted: &Bearer,
         transport: &Transport,
@@ -167,17 +167,7 @@ impl Auth {
         let realm = realm.filter(|it| it.username().is_empty() && it.password().is_none());
         let mut url = realm.ok_or_else(|| asked.invalid("its realm is no URL"))?;
         let reach = &transport.reach;
-        (reach.admits(reach.home(), &url).await)
-            .map_err(|why| asked.invalid(format!("its realm: {why}")))?;
-
         let credentials = self.credentials.as_ref().filter(|_| reach.trusts(&url));
-        if credentials.is_none() && self.credentials.is_some() {
-            tracing::warn!(
-                upstream = self.upstream,
-                realm = url.host_str(),
-                "asked for a token without username and password: its realm is of another site"
-            );
-        }
         let name = [
             reach.home().as_str(),
             url.as_str(),
@@ -221,6 +211,16 @@ impl Auth {
         if let Some(token) = self.kept(&request.name, refused).await {
             return Ok((token, false));
         }
+        let (url, reach) = (&request.question.url, &transport.reach);
+        if request.authorization.is_none() && self.credentials.is_some() {
+            tracing::warn!(
+                upstream = self.upstream,
+                realm = url.host_str(),
+                "asks for a token without username and password: its realm is of another site"
+            );
+        }
+        let led = reach.admits(reach.home(), url).await;
+        led.map_err(|why| request.question.asked.invalid(format!("its realm: {why}")))?;
         let (token, keep) = fetch(request, transport).await?;
         if let Err(error) = self.tokens.put(&request.name, &token, keep).await {
             tracing::warn!(upstream = self.upstream, %error, "a token can't be kept");

@@ -182,43 +182,47 @@ fn refused(more: &str) -> OpenError {
 
 #[test]
 fn a_file_that_can_not_be_used_is_named_with_its_key_and_the_reason() {
-    let files = Files::new();
+    const NO_CERTIFICATE: &str = "holds no certificate in PEM";
     let pair = Authority::new().client("a", "b");
     let other = Authority::new().client("a", "b");
-    let certificate = files.key("client_certificate", &pair.certificate);
-    let key = files.key("client_private_key", &pair.key);
-    for (more, key, why) in [
+    let ca = |text| vec![("server_ca_bundle", text)];
+    let ours = |certificate, key| {
+        vec![
+            ("client_certificate", certificate),
+            ("client_private_key", key),
+        ]
+    };
+    // A text of `None` is a file that is not there.
+    for (files, key, why) in [
+        (ca(None), "server_ca_bundle", "No such file"),
+        (ca(Some("text")), "server_ca_bundle", NO_CERTIFICATE),
         (
-            "server_ca_bundle = '/nowhere.pem'".to_owned(),
-            "server_ca_bundle",
-            "No such file",
-        ),
-        (
-            files.key("server_ca_bundle", "text"),
-            "server_ca_bundle",
-            "holds no certificate in PEM",
-        ),
-        (
-            format!("{}{key}", files.key("client_certificate", "text")),
+            ours(Some("text"), Some(&*pair.key)),
             "client_certificate",
-            "holds no certificate",
+            NO_CERTIFICATE,
         ),
         (
-            format!("{certificate}client_private_key = '/nowhere.key'"),
+            ours(Some(&*pair.certificate), None),
             "client_private_key",
             "No such file",
         ),
         (
-            format!(
-                "{}{}",
-                files.key("client_certificate", &pair.certificate),
-                files.key("client_private_key", &other.key)
-            ),
+            ours(Some(&*pair.certificate), Some("text")),
             "client_private_key",
-            "keys may not be consistent: KeyMismatch",
+            "holds no private key in PEM that can be used without a password",
+        ),
+        (
+            ours(Some(&*pair.certificate), Some(&*other.key)),
+            "client_private_key",
+            "KeyMismatch",
         ),
     ] {
-        let error = refused(&more);
+        let directory = Files::new();
+        let lines = files.iter().map(|(key, text)| match text {
+            Some(text) => directory.key(key, text),
+            None => format!("{key} = '/nowhere.pem'\n"),
+        });
+        let error = refused(&lines.collect::<String>());
 
         assert_eq!(error.key, key, "{error}");
         let mut text = error.to_string();
