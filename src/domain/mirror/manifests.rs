@@ -93,39 +93,41 @@ impl Mirror {
             return Ok(());
         }
         match self.follow_from(source, repository, tag, &standing).await {
-            Err(RegistryError::ManifestUnknown(what)) => {
+            Ok(true) => Ok(()),
+            Ok(false) => {
                 // It is gone there, so it goes here; its manifest stays, and
                 // can be had by digest.
                 let gone = self.manifests.unpoint(repository, tag, &standing);
                 gone.await?;
-                Err(RegistryError::ManifestUnknown(what))
+                Err(self.is_unknown_manifest(repository, tag.to_string()))
             }
             Err(error) => {
                 let cause = &error as &dyn std::error::Error;
                 tracing::debug!(error = cause, %repository, %tag, "served as it was");
                 Ok(())
             }
-            Ok(()) => Ok(()),
         }
     }
 
+    /// False where every upstream says that there is no such tag. What one of
+    /// them names and none has is no such word.
     async fn follow_from(
         &self,
         source: &Source,
         repository: &RepositoryName,
         tag: &Tag,
         standing: &Digest,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<bool, RegistryError> {
         let reference = Reference::Tag(tag.clone());
         let moved = source.ask(0, |upstream| {
             upstream.resolve_manifest(repository, &reference)
         });
         let Some(digest) = moved.await? else {
-            return Err(self.is_unknown_manifest(repository, tag.to_string()));
+            return Ok(false);
         };
         if digest == *standing {
             self.revalidate(repository, tag);
-            return Ok(());
+            return Ok(true);
         }
         let moved = Reference::Digest(digest);
         match self.manifests.get(repository, &moved).await {
@@ -135,13 +137,14 @@ impl Mirror {
                     media_type: found.media_type,
                     bytes,
                 };
-                self.keep(repository, manifest, Some(tag)).await
+                self.keep(repository, manifest, Some(tag)).await?;
             }
             Err(RegistryError::ManifestUnknown(_)) => {
-                self.fetch(source, repository, &moved, Some(tag)).await
+                self.fetch(source, repository, &moved, Some(tag)).await?;
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        Ok(true)
     }
 
     async fn fetch(

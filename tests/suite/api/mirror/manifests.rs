@@ -176,6 +176,21 @@ async fn a_tag_that_is_gone_upstream_is_gone_here_but_its_manifest_stays() {
 }
 
 #[tokio::test]
+async fn a_tag_that_moved_to_what_nobody_has_stands_where_it_stood() {
+    let hub = FakeUpstream::new("hub");
+    let (old, new) = (Image::new(1), Image::new(2));
+    has_image(&hub, "latest", &old);
+    let registry = mirror(&[&hub], ALWAYS).await;
+    registry.get(LATEST).send().await.expect_status(200);
+
+    has_image(&hub, "latest", &new);
+    hub.state().manifests.remove(&new.digest);
+
+    let pulled = registry.get(LATEST).send().await.expect_status(200);
+    assert_eq!(pulled.body, old.manifest.as_bytes());
+}
+
+#[tokio::test]
 async fn an_immutable_tag_is_not_asked_about_again() {
     let hub = FakeUpstream::new("hub");
     let image = Image::new(1);
