@@ -16,6 +16,7 @@ pub mod domain {
     pub mod blobs;
     pub mod catalog;
     pub mod error;
+    pub mod login;
     mod looks;
     pub mod manifests;
     pub mod mirror;
@@ -53,6 +54,8 @@ pub mod ports {
     mod tag_index;
     mod tasks;
     mod token_cache;
+    mod token_keys;
+    mod tokens;
     mod upload_sessions;
     mod upstream;
 
@@ -75,6 +78,8 @@ pub mod ports {
     pub use tag_index::*;
     pub use tasks::*;
     pub use token_cache::*;
+    pub use token_keys::*;
+    pub use tokens::*;
     pub use upload_sessions::*;
     pub use upstream::*;
 }
@@ -86,6 +91,7 @@ pub mod adapters {
 
     pub mod cel;
     pub mod clock;
+    pub mod file_watch;
     pub mod http;
     pub mod identities;
     pub mod locks;
@@ -96,10 +102,7 @@ pub mod adapters {
         //! Outbound: traces, metrics, health.
         pub mod config;
     }
-    pub mod tokens {
-        //! The token service.
-        pub mod config;
-    }
+    pub mod tokens;
     pub mod units;
     pub mod upstream;
 }
@@ -112,6 +115,7 @@ pub mod app {
     pub mod commands;
     pub mod config;
     mod logging;
+    pub mod reload;
     mod run;
     pub mod shutdown;
     pub mod wiring;

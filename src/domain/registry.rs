@@ -10,6 +10,7 @@ use crate::domain::access::Access;
 use crate::domain::blobs::Blobs;
 use crate::domain::catalog::Catalog;
 use crate::domain::error::RegistryError;
+use crate::domain::login::Login;
 use crate::domain::manifests::{FoundManifest, Manifests};
 use crate::domain::mirror::{Mirror, Source, Stores};
 use crate::domain::model::{
@@ -19,7 +20,7 @@ use crate::domain::namespaces::Namespaces;
 use crate::domain::referrers::{Referrers, ReferrersPage};
 use crate::domain::tags::Tags;
 use crate::domain::uploads::Uploads;
-use crate::ports::{Authenticator, BlobReader, Clock, LockManager, StoragePorts, Tasks};
+use crate::ports::{BlobReader, Clock, LockManager, StoragePorts, Tasks};
 
 /// Every use case over one set of ports.
 ///
@@ -34,7 +35,7 @@ pub struct Registry {
     referrers: Arc<Referrers>,
     catalog: Catalog,
     mirror: Arc<Mirror>,
-    authenticator: Option<Arc<dyn Authenticator>>,
+    login: Option<Login>,
 }
 
 impl Registry {
@@ -66,23 +67,29 @@ impl Registry {
             tags: Tags::new(storage),
             referrers,
             catalog: Catalog::new(storage),
-            authenticator: None,
+            login: None,
         }
     }
 
     /// The same, but for identities. Without any, every caller is anonymous.
     #[must_use]
-    pub fn with_identities(self, authenticator: Option<Arc<dyn Authenticator>>) -> Self {
+    pub fn with_identities(self, login: Option<Login>) -> Self {
+        Self { login, ..self }
+    }
+
+    /// The same, and it remembers what `earlier` has learnt about the same store, under the same locks.
+    #[must_use]
+    pub fn succeeding(self, earlier: &Self) -> Self {
         Self {
-            authenticator,
+            uploads: Arc::clone(&earlier.uploads),
             ..self
         }
     }
 
-    /// Who knows the identities; `None` where there are none.
+    /// How callers say who they are; `None` where there are no identities.
     #[must_use]
-    pub fn authenticator(&self) -> Option<&dyn Authenticator> {
-        self.authenticator.as_deref()
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
     }
 
     /// Who may do what.

@@ -13,6 +13,7 @@ mod referrers;
 mod shutdown;
 mod tags;
 mod tls;
+mod tokens;
 mod transport;
 mod uploads;
 mod version;

@@ -11,16 +11,11 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 use thiserror::Error;
-use tokio::sync::watch;
 use x509_parser::x509::AttributeTypeAndValue;
 
 use super::config::TlsConfig;
 use crate::adapters::units::pem;
 use crate::domain::model::ClientCertificate;
-
-/// What new connections are served by. To replace it replaces everything at once, the tickets of earlier sessions too:
-/// none brings back a client certificate that the new authorities don't know.
-pub type Tls = watch::Receiver<Arc<ServerConfig>>;
 
 /// Protocols in the order of our preference, which is the one that counts.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];

@@ -25,6 +25,7 @@
 //!   format                                           which layout this is            (ours)
 //!   locks                                            byte ranges locked by processes (ours)
 //!   owner                                            the one server of a bucket      (ours)
+//!   token_keys                                       what signs tokens               (ours)
 //!   tmp/<random>                                     writes that are not done yet    (ours)
 //! ```
 //!
@@ -54,6 +55,9 @@ pub(super) const LOCKS: &str = "_registry/locks";
 
 /// The lease of the one server that works on a bucket.
 pub(super) const OWNER: &str = "_registry/owner";
+
+/// What signs tokens.
+pub(super) const TOKEN_KEYS: &str = "_registry/token_keys";
 
 /// Where files are written before they get their name.
 pub(super) const TMP: &str = "_registry/tmp";

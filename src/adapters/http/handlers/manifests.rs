@@ -25,7 +25,7 @@ pub async fn head(
 ) -> Answer {
     let registry = &exchange.registry;
     let found = registry.stat_manifest(repository, reference).await?;
-    if conditions::is_known(&exchange.headers, &found.digest) {
+    if conditions::is_known(&exchange.visitor.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
     Ok(about(StatusCode::OK, reference, &found)
@@ -38,7 +38,7 @@ pub async fn head(
 pub async fn get(exchange: Exchange, repository: &RepositoryName, reference: &Reference) -> Answer {
     let registry = &exchange.registry;
     let (found, bytes) = registry.get_manifest(repository, reference).await?;
-    if conditions::is_known(&exchange.headers, &found.digest) {
+    if conditions::is_known(&exchange.visitor.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
     Ok(about(StatusCode::OK, reference, &found)
@@ -55,11 +55,11 @@ pub async fn put(
     reference: &Reference,
     tags: Vec<Tag>,
 ) -> Answer {
-    let content_type = exchange.headers.get(CONTENT_TYPE);
+    let content_type = exchange.visitor.headers.get(CONTENT_TYPE);
     let by_parameter = !tags.is_empty();
     let push = ManifestPush {
         content_type: content_type.and_then(|it| MediaType::parse(it.to_str().ok()?)),
-        if_match: conditions::if_match(&exchange.headers),
+        if_match: conditions::if_match(&exchange.visitor.headers),
         bytes: exchange.body.collect(Manifest::MAX_BYTES).await?,
         caller: exchange.caller,
         tags,

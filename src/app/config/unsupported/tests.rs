@@ -17,14 +17,12 @@ fn refused(rest: &str) -> Vec<String> {
 #[test]
 fn a_key_without_its_part_is_refused() {
     for (rest, key) in [
-        ("server.external_url = 'https://x'", "server.external_url"),
         ("collector.enabled = true", "collector.enabled"),
         ("collector.grace_period = '24h'", "collector.grace_period"),
         (
             "maintenance.retention_interval = '24h'",
             "maintenance.retention_interval",
         ),
-        ("token.lifetime = '5m'", "token.lifetime"),
         ("observability.on_main = true", "observability.on_main"),
         (
             "observability.tracing.endpoint = 'grpc://x:4317'",
@@ -61,12 +59,12 @@ fn what_asks_for_nothing_is_accepted() {
 fn everything_is_refused_at_once_in_the_order_of_the_file() {
     assert_eq!(
         refused(
-            "repository.a.retention_policy.rules = ['true']\ncollector.enabled = true\nserver.external_url = 'http://x'"
+            "repository.a.retention_policy.rules = ['true']\ncollector.enabled = true\nobservability.on_main = true"
         ),
         [
             "repository.a.retention_policy.rules",
             "collector.enabled",
-            "server.external_url"
+            "observability.on_main"
         ]
     );
 }

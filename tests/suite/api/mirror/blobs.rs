@@ -39,9 +39,13 @@ async fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
 }
 
 async fn is_stored(registry: &TestRegistry, digest: &str) -> bool {
-    let blob = registry.registry.borrow().clone();
     let (name, digest) = ("hub/app".parse().unwrap(), digest.parse().unwrap());
-    blob.blobs().open(&name, &digest).await.is_ok()
+    registry
+        .registry()
+        .blobs()
+        .open(&name, &digest)
+        .await
+        .is_ok()
 }
 
 #[tokio::test]
