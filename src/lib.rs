@@ -19,6 +19,7 @@ pub mod domain {
     pub mod login;
     mod looks;
     pub mod manifests;
+    pub mod mirror;
     pub mod model;
     pub mod namespaces;
     pub mod referrers;
@@ -51,6 +52,7 @@ pub mod ports {
     mod repository_index;
     mod storage_ports;
     mod tag_index;
+    mod tasks;
     mod token_cache;
     mod token_keys;
     mod tokens;
@@ -74,6 +76,7 @@ pub mod ports {
     pub use repository_index::*;
     pub use storage_ports::*;
     pub use tag_index::*;
+    pub use tasks::*;
     pub use token_cache::*;
     pub use token_keys::*;
     pub use tokens::*;
@@ -94,16 +97,14 @@ pub mod adapters {
     pub mod locks;
     pub mod redis;
     pub mod storage;
+    pub mod tasks;
     pub mod telemetry {
         //! Outbound: traces, metrics, health.
         pub mod config;
     }
     pub mod tokens;
     pub mod units;
-    pub mod upstream {
-        //! Outbound: other registries.
-        pub mod config;
-    }
+    pub mod upstream;
 }
 
 #[deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,5 +1,6 @@
 //! The composition root: every `Arc<dyn …>` of the program is made here and below.
 
+mod mirrors;
 mod store;
 
 use std::error::Error;
@@ -17,15 +18,18 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Serving, Settings, tls};
 use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
+use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
-use crate::app::config::{AccessPolicyConfig, Config};
+use crate::adapters::upstream::MemoryTokens;
+use crate::app::config::{AccessPolicyConfig, Config, RepositoryConfig};
 use crate::domain::access::AccessPolicy;
 use crate::domain::login::Login;
+use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Clock, MountHints, StoragePorts, Tokens};
+use crate::ports::{Clock, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
 
 /// How long the end of the server may wait for a store that does not answer.
 const LAST_RELEASES: Duration = Duration::from_secs(10);
@@ -50,8 +54,35 @@ pub struct Built {
     tls: Option<Arc<ServerConfig>>,
     identities: Option<Identities>,
     tokens: Arc<dyn Tokens>,
-    hints: Option<Arc<dyn MountHints>>,
+    caches: Caches,
     store: Arc<Store>,
+}
+
+/// What servers that share a cache tell each other; without one, what this one remembers.
+#[derive(Clone)]
+struct Caches {
+    hints: Option<Arc<dyn MountHints>>,
+    /// Tokens of upstreams.
+    tokens: Arc<dyn TokenCache>,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self {
+            hints: None,
+            tokens: Arc::new(MemoryTokens::default()),
+        }
+    }
+}
+
+impl Caches {
+    fn shared(cache: &Arc<RedisCache>) -> Self {
+        let tokens = Arc::clone(cache) as Arc<dyn TokenCache>;
+        Self {
+            hints: Some(Arc::clone(cache) as Arc<dyn MountHints>),
+            tokens: Arc::new(MemoryTokens::before(tokens)),
+        }
+    }
 }
 
 /// What outlives every configuration.
@@ -107,11 +138,28 @@ pub async fn build(
     earlier: Option<&Built>,
     shared: &Shared,
 ) -> Result<Built, BuildError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let unchanged = earlier.filter(|it| it.config.cache_store == config.cache_store);
+    let caches = match (unchanged, &config.cache_store.redis) {
+        (Some(built), _) => built.caches.clone(),
+        (None, None) => Caches::default(),
+        (None, Some(cache)) => {
+            let prefix = cache.key_prefix.as_deref();
+            let redis = redis(&cache.url, prefix, "cache_store.redis.url").await?;
+            Caches::shared(&Arc::new(RedisCache::new(redis)))
+        }
+    };
     let before = earlier.and_then(|it| it.identities.clone());
+    let means = mirrors::Means {
+        clock: Arc::clone(&clock),
+        tokens: Arc::clone(&caches.tokens),
+    };
     // Files are read, and rules compiled: not on a thread that serves.
     let prepared = tokio::task::spawn_blocking(move || {
         let tls = tls(&config)?;
-        let namespaces = namespaces(&config)?;
+        let namespaces = namespaces_with(&config, |namespace, entry| {
+            mirrors::source(namespace, entry, &means)
+        })?;
         let identities = identities(&config, before.as_ref())?;
         Ok((config, tls, namespaces, identities))
     });
@@ -120,24 +168,14 @@ pub async fn build(
         source: panic.into(),
     })?;
     let (config, tls, namespaces, identities) = prepared?;
-    let unchanged = earlier.filter(|it| it.config.cache_store == config.cache_store);
-    let hints = match (unchanged, &config.cache_store.redis) {
-        (Some(built), _) => built.hints.clone(),
-        (None, None) => None,
-        (None, Some(cache)) => {
-            let prefix = cache.key_prefix.as_deref();
-            let redis = redis(&cache.url, prefix, "cache_store.redis.url").await?;
-            Some(Arc::new(RedisCache::new(redis)) as Arc<dyn MountHints>)
-        }
-    };
     // Last: it changes what can't be changed back.
     let store = Store::open(&config, earlier.map(|it| &it.store), shared).await?;
 
     let ports = StoragePorts {
-        hints: hints.clone(),
+        hints: caches.hints.clone(),
         ..store.ports.clone()
     };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
     let same_store = earlier.filter(|it| Arc::ptr_eq(&it.store, &store));
     let tokens = match same_store {
         Some(built) if signs_as_before(&built.config, &config) => Arc::clone(&built.tokens),
@@ -150,7 +188,7 @@ pub async fn build(
         .clone()
         .map(|it| Login::new(Arc::new(it), Arc::clone(&tokens)));
     let mut registry =
-        Registry::new(&ports, &store.locks, &clock, namespaces).with_identities(login);
+        Registry::new(&ports, &store.locks, &clock, &tasks, namespaces).with_identities(login);
     if let Some(built) = unchanged.and(same_store) {
         registry = registry.succeeding(&built.registry);
     }
@@ -160,7 +198,7 @@ pub async fn build(
         tls,
         identities,
         tokens,
-        hints,
+        caches,
         store,
     })
 }
@@ -260,11 +298,18 @@ async fn redis(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<
     Ok(redis)
 }
 
-/// Who may do what, and what else each entry for repositories grants.
+/// Who may do what, and what else each entry for repositories grants; but it mirrors nothing.
 ///
 /// # Errors
 /// When a rule can't be compiled; loading has refused such rules.
 pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
+    namespaces_with(config, |_, _| Ok(None))
+}
+
+fn namespaces_with(
+    config: &Config,
+    source: impl Fn(&str, &RepositoryConfig) -> Result<Option<Arc<Source>>, BuildError>,
+) -> Result<Namespaces, BuildError> {
     let entries = config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
             access_policy: access_policy(entry.access_policy.as_ref())?,
@@ -273,6 +318,7 @@ pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
                 patterns: entry.immutable_tags.clone(),
                 exceptions: entry.mutable_tags.clone(),
             },
+            mirrors: source(prefix, entry)?,
         };
         Ok((prefix.clone(), namespace))
     });

@@ -92,6 +92,12 @@ impl Access {
         }
     }
 
+    /// The entries.
+    #[must_use]
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
     /// Whether every entry allows everything to everybody.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -16,6 +16,8 @@ use crate::ports::LockError;
 /// variants, at most one of each: then nobody waits in a circle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LockKey {
+    /// One repository's blob, while it is fetched from an upstream.
+    Fill(RepositoryName, Digest),
     /// One upload session.
     Session(UploadId),
     /// One manifest of one repository.
@@ -46,6 +48,7 @@ impl From<&Thing> for LockKey {
 impl fmt::Display for LockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Fill(repository, digest) => write!(f, "fill {repository}@{digest}"),
             Self::Session(id) => write!(f, "session {id}"),
             Self::Revision(repository, digest) => write!(f, "revision {repository}@{digest}"),
             Self::Link(repository, digest) => write!(f, "link {repository}@{digest}"),

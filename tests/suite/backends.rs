@@ -5,6 +5,7 @@ mod locks;
 mod memory;
 mod redis;
 mod s3;
+mod tokens;
 
 /// Every contract of the storage ports, for one way of opening a store.
 macro_rules! storage_contracts {
@@ -37,6 +38,7 @@ macro_rules! storage_contracts {
                 a_session_begins_at_nothing,
                 appends_count_once_they_are_saved,
                 what_was_not_saved_is_written_over,
+                what_was_appended_can_be_read_back,
                 a_broken_stream_changes_nothing,
                 a_session_is_known_in_its_repository_only,
                 committed_bytes_are_the_blob,

@@ -15,3 +15,4 @@ mod commands {
 mod contracts;
 mod lessons;
 mod support;
+mod upstreams;

@@ -14,6 +14,7 @@ use super::headers;
 use super::reply::Reply;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{InvalidDigest, InvalidName, InvalidReference};
+use crate::ports::UpstreamError;
 
 /// After how many seconds a client that was turned away may come back.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -107,9 +108,14 @@ impl HttpError {
         &self.cause
     }
 
-    /// Whether the fault is ours, or of something that we rest on.
+    /// Whether the fault is ours, or of something of ours that we rest on.
     pub fn is_ours(&self) -> bool {
-        self.status_and_code().0.is_server_error()
+        self.status_and_code().0.is_server_error() && !self.is_upstreams()
+    }
+
+    /// Whether another registry failed, which is logged where it is noticed.
+    fn is_upstreams(&self) -> bool {
+        matches!(self.cause, Cause::Registry(RegistryError::Upstream(_)))
     }
 
     /// The cause and everything beneath it, for the log.
@@ -129,7 +135,7 @@ impl HttpError {
         let (status, code) = self.status_and_code();
         let mut reply = self.with_standard_headers(Reply::new(status));
         reply = match code {
-            Some(code) if status.is_server_error() => reply.json(&error_body(
+            Some(code) if self.is_ours() => reply.json(&error_body(
                 code,
                 "the registry cannot answer now; its log says why",
                 &json!({ "request_id": request_id }),
@@ -193,6 +199,17 @@ impl HttpError {
             }
             R::SizeInvalid(_) | R::BodyBroken(_) => (StatusCode::BAD_REQUEST, Some("SIZE_INVALID")),
             R::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE")),
+            R::Upstream(error) => match &**error {
+                UpstreamError::TooManyRequests { .. } => {
+                    (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS"))
+                }
+                UpstreamError::Unavailable { .. } => {
+                    (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE"))
+                }
+                UpstreamError::Denied { .. } | UpstreamError::Invalid { .. } => {
+                    (StatusCode::BAD_GATEWAY, Some("UNAVAILABLE"))
+                }
+            },
         }
     }
 
@@ -222,6 +239,13 @@ impl HttpError {
                 reply.header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
             Cause::LockedOut(time) => reply.header(RETRY_AFTER, seconds(*time)),
+            Cause::Registry(RegistryError::Upstream(error)) => match &**error {
+                UpstreamError::TooManyRequests {
+                    retry_after: Some(time),
+                    ..
+                } => reply.header(RETRY_AFTER, seconds(*time)),
+                _ => reply.header(RETRY_AFTER, RETRY_AFTER_SECONDS),
+            },
             Cause::Registry(RegistryError::RangeInvalid { size }) => {
                 reply.header(CONTENT_RANGE, format_args!("bytes */{size}"))
             }

@@ -24,7 +24,8 @@ use super::current::Current;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
 use super::headers;
-use super::route::Route;
+use super::query::Query;
+use super::route::{NS, Route};
 use crate::domain::model::Caller;
 
 /// Everything that requests share.
@@ -108,10 +109,14 @@ impl Service {
             place: None,
         };
         let uri = &head.uri;
-        let route = match Route::parse(&head.method, uri.path(), uri.query()) {
+        let serving = self.current.get();
+        let namespaces = serving.registry.access().namespaces();
+        let route = match Route::parse(&head.method, uri.path(), uri.query(), namespaces) {
             Ok(route) => route,
             Err(error) => return refused(error),
         };
+        let named = Query::parse(uri.query()).ok();
+        let named = named.and_then(|query| Some(query.first(NS)?.to_owned()));
         let place = match self.current.admission().enter(patience).await {
             Ok(place) => Arc::new(place),
             Err(error) => return refused(error.into()),
@@ -129,7 +134,13 @@ impl Service {
             body,
             caller: Caller::default(),
         };
-        let result = self.run(route, exchange, &place).await;
+        let mut result = self.run(route, exchange, &place).await;
+        if let (Some(named), Ok(response)) = (named, &mut result) {
+            let answered = headers::value(named);
+            response
+                .headers_mut()
+                .insert(headers::OCI_NAMESPACE, answered);
+        }
         Outcome {
             result,
             place: Some(place),

@@ -560,6 +560,7 @@ fn immutable() -> Arc<Access> {
             patterns: vec![TagPattern::try_from("l*".to_owned()).unwrap()],
             exceptions: Vec::new(),
         },
+        ..Namespace::default()
     };
     let namespaces = Namespaces::new([("*".to_owned(), everything)]);
     Arc::new(Access::new(Arc::new(namespaces)))

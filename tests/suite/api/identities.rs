@@ -54,7 +54,7 @@ impl AccessRule for IsAlice {
 }
 
 /// A namespace for alice alone.
-fn for_alice() -> Namespace {
+pub fn for_alice() -> Namespace {
     let access_policy = AccessPolicy {
         default_allow: false,
         rules: vec![Arc::new(IsAlice)],

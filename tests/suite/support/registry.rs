@@ -11,13 +11,14 @@ use simple_registry::adapters::http::{Current, Serving, Settings, serve};
 use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
+use simple_registry::adapters::tasks::RuntimeTasks;
 use simple_registry::adapters::tokens::{Keys, SignedTokens};
 use simple_registry::domain::access::AccessPolicy;
 use simple_registry::domain::login::Login;
 use simple_registry::domain::model::Secret;
 use simple_registry::domain::namespaces::{Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
-use simple_registry::ports::{Clock, LockManager, StoragePorts, Tokens};
+use simple_registry::ports::{Clock, LockManager, StoragePorts, Tasks, Tokens};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -29,6 +30,7 @@ use super::content::digest_of;
 /// What a test wants of its registry.
 pub struct Setup {
     pub storage: StoragePorts,
+    pub locks: Arc<dyn LockManager>,
     pub tls: Option<Arc<ServerConfig>>,
     pub identities: Option<Identities>,
     /// What signs tokens; without a value, a key of this test's own.
@@ -42,6 +44,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             storage: storage::open_memory().unwrap(),
+            locks: Arc::new(MemoryLocks::new(Duration::from_secs(10))),
             tls: None,
             identities: None,
             tokens: None,
@@ -100,14 +103,14 @@ impl Setup {
 
     /// The registry that it describes.
     pub fn registry(&self) -> Arc<Registry> {
-        let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(10)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
         let namespaces = self
             .namespaces
             .iter()
             .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
         let namespaces = Namespaces::new(namespaces);
-        let registry = Registry::new(&self.storage, &locks, &clock, namespaces);
+        let registry = Registry::new(&self.storage, &self.locks, &clock, &tasks, namespaces);
         let login = self.identities.clone().map(|identities| {
             let tokens = self.tokens.clone();
             let tokens = tokens.unwrap_or_else(|| Self::tokens("k".repeat(32), clock));
@@ -169,6 +172,11 @@ impl TestRegistry {
         if let Some(server) = self.server.take() {
             server.await.unwrap().unwrap();
         }
+    }
+
+    /// What it serves now.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.current.get().registry)
     }
 
     /// A request to this registry.

@@ -79,6 +79,20 @@ impl Path {
         })
     }
 
+    /// The repository that it names, if it names one.
+    pub fn repository_mut(&mut self) -> Option<&mut RepositoryName> {
+        match self {
+            Self::Token | Self::Version | Self::Catalog | Self::Extensions(None) => None,
+            Self::Extensions(Some(name))
+            | Self::Tags(name)
+            | Self::Blob(name, _)
+            | Self::Manifest(name, _)
+            | Self::Referrers(name, _)
+            | Self::Uploads(name)
+            | Self::Upload(name, _) => Some(name),
+        }
+    }
+
     /// The methods that the path takes, as `Allow` lists them.
     pub fn methods(&self) -> &'static str {
         match self {

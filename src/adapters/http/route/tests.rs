@@ -1,7 +1,12 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::mirror::{AnswersFor, Source};
 use crate::domain::model::{AccessRequest, Action};
+use crate::domain::namespaces::Namespace;
 
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -15,10 +20,29 @@ fn parse(request: &str) -> Result<Route, String> {
         .split_once('?')
         .map_or((&*uri, None), |(p, q)| (p, Some(q)));
     let method: Method = method.parse().unwrap();
-    Route::parse(&method, path, query).map_err(|error| {
+    Route::parse(&method, path, query, &namespaces()).map_err(|error| {
         let response = error.into_response("id");
         response.status().as_u16().to_string()
     })
+}
+
+/// `hub` is filled from Docker Hub, and `library` from a part of it.
+fn namespaces() -> Namespaces {
+    let mirror_of = |prefix: &str| Namespace {
+        mirrors: Some(Arc::new(Source {
+            upstreams: Vec::new(),
+            revalidate_interval: Duration::ZERO,
+            answers_for: vec![AnswersFor {
+                registry: "docker.io".to_owned(),
+                prefix: prefix.to_owned(),
+            }],
+        })),
+        ..Namespace::default()
+    };
+    Namespaces::new([
+        ("hub".to_owned(), mirror_of("")),
+        ("library".to_owned(), mirror_of("library")),
+    ])
 }
 
 fn name(text: &str) -> RepositoryName {
@@ -251,8 +275,8 @@ fn malformed_text_is_refused_as_what_it_is() {
         ("GET /v2/a/tags/list?n=x", "400"),
         ("GET /v2/a/tags/list?last=-x", "400"),
         ("GET /v2/a/referrers/{d}?artifactType=nonsense", "400"),
-        ("GET /v2/?ns=docker.io", "404"),
-        ("GET /v2/a/manifests/latest?ns=docker.io", "404"),
+        ("GET /v2/?ns=quay.io", "404"),
+        ("GET /v2/a/manifests/latest?ns=quay.io", "404"),
         ("POST /v2/", "405"),
         ("PUT /v2/a/blobs/{d}", "405"),
         ("GET /v2/a/blobs/uploads/", "405"),
@@ -339,7 +363,7 @@ proptest! {
     #[test]
     fn no_path_panics(path in ".*", query in ".*") {
         for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
-            let _ = Route::parse(&method, &path, Some(&query));
+            let _ = Route::parse(&method, &path, Some(&query), &namespaces());
         }
     }
 
@@ -356,7 +380,7 @@ proptest! {
     ) {
         let path = format!("/v2/{}", words.join("/"));
         for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
-            let _ = Route::parse(&method, &path, None);
+            let _ = Route::parse(&method, &path, None, &namespaces());
         }
     }
 
@@ -365,12 +389,38 @@ proptest! {
         repository in "[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,3}",
         text in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}",
     ) {
-        let route = Route::parse(&Method::GET, &format!("/v2/{repository}/manifests/{text}"), None);
+        let route = Route::parse(&Method::GET, &format!("/v2/{repository}/manifests/{text}"), None, &namespaces());
 
         prop_assert_eq!(
             route.ok(),
             Some(Route::GetManifest(name(&repository), Reference::Tag(tag(&text))))
         );
+    }
+}
+
+#[test]
+fn a_name_in_another_registry_is_called_as_it_is_stored() {
+    let latest = || Reference::Tag(tag("latest"));
+    for (request, repository) in [
+        ("library/nginx", "library/nginx"),
+        ("library", "library"),
+        ("grafana/grafana", "hub/grafana/grafana"),
+        ("library-a/b", "hub/library-a/b"),
+    ] {
+        for ns in ["docker.io", "registry-1.docker.io", "Index.Docker.io"] {
+            let request = format!("GET /v2/{request}/manifests/latest?ns={ns}");
+            let expected = Route::GetManifest(name(repository), latest());
+            assert_eq!(parse(&request), Ok(expected), "{request}");
+        }
+    }
+    assert_eq!(parse("GET /v2/?ns=docker.io"), Ok(Route::Version));
+}
+
+#[test]
+fn a_registry_that_nobody_answers_for_is_unknown() {
+    for request in ["/v2/library/nginx/manifests/latest", "/v2/"] {
+        let request = format!("GET {request}?ns=quay.io");
+        assert_eq!(parse(&request), Err("404".to_owned()), "{request}");
     }
 }
 
