@@ -15,11 +15,13 @@ pub mod domain {
     pub mod access;
     pub mod blobs;
     pub mod catalog;
+    pub mod collector;
     pub mod error;
     mod looks;
     pub mod manifests;
     pub mod model;
     pub mod namespaces;
+    mod references;
     pub mod referrers;
     pub mod registry;
     pub mod tags;

@@ -1,6 +1,7 @@
 //! The composition root: every `Arc<dyn …>` of the program is made in this file.
 
 use std::error::Error;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::adapters::storage::config::{S3Config, StorageConfig};
 use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
 use crate::app::config::{AccessPolicyConfig, Config};
 use crate::domain::access::AccessPolicy;
+use crate::domain::collector::{Collector, CollectorSettings};
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
@@ -51,6 +53,8 @@ struct Store {
 pub struct Built {
     /// The registry.
     pub registry: Registry,
+    /// What frees the space of what nothing references, if it is to.
+    pub collector: Option<Collector>,
     /// The lease on the store, where only one server may work on it.
     pub owner: Option<Owner>,
 }
@@ -70,7 +74,15 @@ pub async fn registry(config: &Config) -> Result<Built, BuildError> {
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
 
+    let collector = &config.collector;
+    let settings = CollectorSettings {
+        grace_period: collector.grace_period.duration(),
+        rate_limit: collector.rate_limit.and_then(NonZero::new),
+    };
+    let collector = Collector::new(&store.ports, &store.locks, &clock, settings);
+
     Ok(Built {
+        collector: config.collector.enabled.then_some(collector),
         registry: Registry::new(&store.ports, &store.locks, &clock, namespaces)
             .with_identities(identities),
         owner: store.owner,

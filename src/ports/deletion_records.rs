@@ -33,4 +33,11 @@ pub trait DeletionRecords: Send + Sync {
     /// Writes down the deletion, before it is done.
     async fn add(&self, repository: &RepositoryName, deletion: &Deletion)
     -> Result<(), StoreError>;
+
+    /// Forgets what was deleted before that moment. How many records went.
+    async fn prune(
+        &self,
+        repository: &RepositoryName,
+        before: Timestamp,
+    ) -> Result<usize, StoreError>;
 }

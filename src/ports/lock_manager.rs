@@ -16,6 +16,8 @@ use crate::ports::LockError;
 /// variants, at most one of each: then nobody waits in a circle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LockKey {
+    /// The collector: one of all servers runs it.
+    Collector,
     /// One upload session.
     Session(UploadId),
     /// One manifest of one repository.
@@ -44,6 +46,7 @@ impl From<&Thing> for LockKey {
 impl fmt::Display for LockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Collector => f.write_str("collector"),
             Self::Session(id) => write!(f, "session {id}"),
             Self::Revision(repository, digest) => write!(f, "revision {repository}@{digest}"),
             Self::Link(repository, digest) => write!(f, "link {repository}@{digest}"),

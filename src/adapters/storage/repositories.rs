@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::records::{self, Moment, VERSION};
 use super::{Store, layout};
-use crate::domain::model::{Digest, Listing, MediaType, Page, RepositoryName, Tag};
-use crate::ports::{Deletion, DeletionRecords, RepositoryIndex, StoreError};
+use crate::domain::model::{Digest, Listing, MediaType, Page, RepositoryName, Tag, Timestamp};
+use crate::ports::{Deletion, DeletionRecords, Everything, RepositoryIndex, StoreError};
 
 #[async_trait]
 impl RepositoryIndex for Store {
@@ -15,10 +15,8 @@ impl RepositoryIndex for Store {
     }
 
     async fn list(&self, page: &Page<String>) -> Result<Listing<RepositoryName>, StoreError> {
-        let all = self
-            .tree
-            .walk(layout::REPOSITORIES, layout::MANIFESTS)
-            .await?;
+        let markers = &[layout::MANIFESTS];
+        let all = self.tree.walk(layout::REPOSITORIES, markers).await?;
         // A directory whose name is no repository's cannot be pulled from.
         let valid = |name: &String| name.parse::<RepositoryName>().is_ok();
         let listing = Listing::cut(all.into_iter().filter(valid), page);
@@ -30,6 +28,17 @@ impl RepositoryIndex for Store {
                 .collect(),
             more: listing.more,
         })
+    }
+
+    async fn everything(&self) -> Result<Everything, StoreError> {
+        let mut everything = Everything::default();
+        for path in self.tree.walk(layout::REPOSITORIES, layout::CLAIMS).await? {
+            match path.parse() {
+                Ok(repository) => everything.repositories.push(repository),
+                Err(_) => everything.strange.push(path),
+            }
+        }
+        Ok(everything)
     }
 }
 
@@ -81,5 +90,23 @@ impl DeletionRecords for Store {
         self.tree
             .write(&path, records::encode(&path, &record)?)
             .await
+    }
+
+    async fn prune(
+        &self,
+        repository: &RepositoryName,
+        before: Timestamp,
+    ) -> Result<usize, StoreError> {
+        let dir = layout::deletions(repository);
+        let mut pruned = 0;
+        for name in self.tree.children(&dir, "", &Page::all()).await?.items {
+            let at = name.split('-').next().and_then(|at| at.parse().ok());
+            // What has another name is not ours.
+            if at.is_some_and(|at| Timestamp::from_millis(at) < before) {
+                self.tree.remove(&format!("{dir}/{name}")).await?;
+                pruned += 1;
+            }
+        }
+        Ok(pruned)
     }
 }

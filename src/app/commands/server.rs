@@ -14,7 +14,11 @@ use crate::adapters::http;
 use crate::adapters::storage::Owner;
 use crate::app::config::Config;
 use crate::app::wiring;
+use crate::domain::collector::{Collector, Pass};
 use crate::domain::registry::Registry;
+
+/// How many doubts of a pass are told.
+const DOUBTS: usize = 20;
 
 /// Serves until `stop` is cancelled and what was running is done.
 ///
@@ -29,7 +33,29 @@ pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), Comm
         // It may wait for an owner that is dead.
         () = stop.cancelled() => return Ok(()),
     };
-    let served = serve(config, tls, built.registry, built.owner.as_ref(), stop).await;
+    let collecting = built.collector.map(|it| {
+        tokio::spawn(collect(
+            it,
+            config.collector.interval.duration(),
+            stop.clone(),
+        ))
+    });
+    let served = serve(
+        config,
+        tls,
+        built.registry,
+        built.owner.as_ref(),
+        stop.clone(),
+    )
+    .await;
+    stop.cancel();
+    if let Some(mut collecting) = collecting {
+        // A removal that is under way ends under its lock.
+        let grace = config.server.query_timeout_grace_period.duration();
+        if tokio::time::timeout(grace, &mut collecting).await.is_err() {
+            collecting.abort();
+        }
+    }
     if let Some(owner) = built.owner {
         owner.release().await;
     }
@@ -68,6 +94,44 @@ async fn serve(
         return Err(CommandError::LeaseLost);
     }
     served.map_err(failed)
+}
+
+/// Frees the space of what nothing references, again and again.
+async fn collect(mut collector: Collector, interval: Duration, stop: CancellationToken) {
+    let go_on = || !stop.is_cancelled();
+    while go_on() {
+        match collector.pass(&go_on).await {
+            Ok(None) => {}
+            Ok(Some(pass)) => {
+                let Pass {
+                    seen,
+                    marked,
+                    removed,
+                    freed,
+                    doubts,
+                } = pass;
+                tracing::info!(
+                    seen,
+                    marked,
+                    removed,
+                    freed,
+                    doubts = doubts.len(),
+                    "collected"
+                );
+                for doubt in doubts.iter().take(DOUBTS) {
+                    tracing::warn!(doubt, "nothing is collected there");
+                }
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "nothing could be collected");
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
 }
 
 /// Removes idle upload sessions now and then: often enough that none gets much

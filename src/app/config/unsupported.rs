@@ -30,10 +30,6 @@ use When::{Filled, On, Present};
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
     Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
-    Row { key: "collector.enabled",                      when: On,      instead: "leave it out; nothing is collected" },
-    Row { key: "collector.interval",                     when: Present, instead: "leave it out; nothing is collected" },
-    Row { key: "collector.grace_period",                 when: Present, instead: "leave it out; nothing is collected" },
-    Row { key: "collector.rate_limit",                   when: Present, instead: "leave it out; nothing is collected" },
     Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
     Row { key: "token.lifetime",                         when: Present, instead: "leave it out" },
     Row { key: "token.key",                              when: Present, instead: "leave it out" },
