@@ -207,29 +207,31 @@ impl Collector {
             }
         }
 
-        let mut unneeded = Vec::new();
+        let mut suspects = Vec::new();
         let mut links = self.storage.links.list(repository);
         while let Some(piece) = links.try_next().await? {
             self.pace(piece.len(), work).await;
             for link in piece {
-                if link.there {
-                    work.claimed.insert(&link.digest);
-                }
                 if doubt.is_none() && self.is_alias(&link).await? {
                     doubt = Some(Doubt::Alias(link.digest.clone()));
                 }
                 let needed = needed.contains(&link.digest);
-                if (!needed || link.marked) && unneeded.len() < SENTENCES {
-                    unneeded.push((link.digest, needed));
+                if (!needed || link.marked) && suspects.len() < SENTENCES {
+                    suspects.push((link, needed));
+                } else if link.there {
+                    work.claimed.insert(&link.digest);
                 }
+            }
+        }
+        for (link, needed) in suspects {
+            let thing = Thing::Link(repository.clone(), link.digest.clone());
+            let gone = doubt.is_none() && self.judge(thing, needed, work).await?;
+            if link.there && !gone {
+                work.claimed.insert(&link.digest);
             }
         }
         if let Some(doubt) = doubt {
             return Err(doubt);
-        }
-        for (digest, needed) in unneeded {
-            let link = Thing::Link(repository.clone(), digest);
-            self.judge(link, needed, work).await?;
         }
         let before = work.now.before(self.settings.grace_period);
         self.storage.deletions.prune(repository, before).await?;
@@ -300,16 +302,16 @@ impl Collector {
         Ok(())
     }
 
-    /// What becomes of a thing that is not claimed, or that has a mark. The
-    /// claims were read after every mark that dooms.
+    /// What becomes of a thing that is not claimed, or that has a mark: whether
+    /// it is gone. The claims were read after every mark that dooms.
     async fn judge(
         &self,
         thing: Thing,
         claimed: bool,
         work: &mut Work<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if !(work.go_on)() {
-            return Ok(());
+            return Ok(false);
         }
         let look = self.look(&thing).await?;
         let is_fresh = |age| age < self.settings.grace_period;
@@ -330,15 +332,17 @@ impl Collector {
             Mark::Dying => self.pardon(&thing).await?,
             Mark::Condemned(_) if claimed || fresh => self.pardon(&thing).await?,
             Mark::Condemned(id) if self.is_due(&thing, &id, work) => {
-                if self.execute(&thing, &id).await? {
+                let gone = self.execute(&thing, &id).await?;
+                if gone {
                     work.report.removed += 1;
                     let content = look.thing.filter(|_| matches!(thing, Thing::Data(_)));
                     work.report.freed += content.map_or(0, |it| it.size);
                 }
+                return Ok(gone);
             }
             Mark::Condemned(id) => self.sentence(thing, id, work),
         }
-        Ok(())
+        Ok(false)
     }
 
     async fn look(&self, thing: &Thing) -> Result<Look, StoreError> {

@@ -93,16 +93,17 @@ impl Setup {
         }
     }
 
+    /// Who may do what.
+    pub fn namespaces(&self) -> Namespaces {
+        let namespaces = self.namespaces.iter();
+        Namespaces::new(namespaces.map(|(prefix, it)| ((*prefix).to_owned(), it.clone())))
+    }
+
     /// The registry that it describes.
     pub fn registry(&self) -> Arc<Registry> {
         let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(10)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let namespaces = self
-            .namespaces
-            .iter()
-            .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
-        let namespaces = Namespaces::new(namespaces);
-        let registry = Registry::new(&self.storage, &locks, &clock, namespaces);
+        let registry = Registry::new(&self.storage, &locks, &clock, self.namespaces());
         let identities = self.identities.clone();
         let authenticator = identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>);
         Arc::new(registry.with_identities(authenticator))
