@@ -15,6 +15,10 @@ use crate::domain::model::{
 use crate::domain::references::{Digests, Doubt, References, short};
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
+mod letting_go;
+
+use letting_go::Held;
+
 /// How many things may wait for their end at a time. The next ones are found
 /// when these are gone.
 const SENTENCES: usize = 100_000;
@@ -74,7 +78,10 @@ pub struct Pass {
 /// A pass on its way.
 struct Work<'a> {
     go_on: &'a (dyn Fn() -> bool + Sync),
+    /// When it began, by the store's clock.
     now: Timestamp,
+    /// And by the registry's own, read after it.
+    at: Timestamp,
     report: Pass,
     /// Everything that a link or a revision names, in any repository.
     claimed: Digests,
@@ -137,6 +144,7 @@ impl Collector {
         let mut work = Work {
             go_on,
             now: self.storage.marks.now().await?,
+            at: self.clock.now(),
             report: Pass::default(),
             claimed: Digests::default(),
             complete: everything.strange.is_empty(),
@@ -189,11 +197,12 @@ impl Collector {
         repository: &RepositoryName,
         work: &mut Work<'_>,
     ) -> Result<(), Doubt> {
-        let mut needed = Digests::default();
+        let (mut revisions, mut needed) = (Digests::default(), Digests::default());
         let mut doubt = None;
         let all = Page::all();
         for revision in self.storage.manifests.list(repository, &all).await?.items {
             work.claimed.insert(&revision);
+            revisions.insert(&revision);
             work.report.seen += 1;
             self.revision(repository, &revision, work).await?;
             match self
@@ -233,9 +242,12 @@ impl Collector {
         if let Some(doubt) = doubt {
             return Err(doubt);
         }
-        let before = work.now.before(self.settings.grace_period);
-        self.storage.deletions.prune(repository, before).await?;
-        Ok(())
+        let held = Held {
+            repository,
+            revisions: &revisions,
+            needed: &needed,
+        };
+        Ok(self.let_go(&held, work).await?)
     }
 
     /// Another registry's link under a digest that it stores under another one.
@@ -389,7 +401,7 @@ impl Collector {
                     self.storage.links.remove(repository, digest).await
                 }
                 Thing::Revision(repository, digest) => {
-                    self.storage.manifests.remove(repository, digest).await
+                    self.remove_revision(repository, digest).await
                 }
             };
             if let Err(error) = removed {

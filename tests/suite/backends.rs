@@ -84,7 +84,9 @@ macro_rules! storage_contracts {
                 a_push_that_was_given_up_goes,
                 one_collects_at_a_time,
                 every_link_is_found_however_many_there_are,
-                old_records_of_deletions_are_pruned;
+                old_records_of_deletions_are_listed_and_removed,
+                a_deleted_index_lets_go_of_what_nobody_else_holds,
+                a_child_that_is_pushed_again_after_its_mark_stays;
         }
     };
 }

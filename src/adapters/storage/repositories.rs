@@ -1,12 +1,14 @@
 //! Repositories, and what was deleted in them.
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::records::{self, Moment, VERSION};
 use super::{Store, layout};
-use crate::domain::model::{Digest, Listing, MediaType, Page, RepositoryName, Tag, Timestamp};
-use crate::ports::{Deletion, DeletionRecords, Everything, RepositoryIndex, StoreError};
+use crate::domain::model::{Digest, Listing, MediaType, Page, RepositoryName, Timestamp};
+use crate::ports::{
+    Deletion, DeletionRecord, DeletionRecords, Everything, RepositoryIndex, StoreError,
+};
 
 #[async_trait]
 impl RepositoryIndex for Store {
@@ -43,20 +45,36 @@ impl RepositoryIndex for Store {
 }
 
 /// `_deleted/…`: what the collector, `why` and `undelete` read.
-#[derive(Serialize)]
-struct Record<'a> {
+#[derive(Serialize, Deserialize)]
+struct Record {
     version: u32,
-    digest: &'a Digest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    media_type: Option<&'a MediaType>,
-    tags: Vec<&'a str>,
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media_type: Option<MediaType>,
+    tags: Vec<String>,
     manifest: bool,
-    references: &'a [Digest],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a Digest>,
+    references: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Digest>,
     deleted_at: Moment,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deleted_by: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<String>,
+}
+
+impl From<Record> for Deletion {
+    fn from(record: Record) -> Self {
+        let tags = record.tags.iter();
+        Self {
+            digest: record.digest,
+            media_type: record.media_type,
+            tags: tags.filter_map(|tag| tag.parse().ok()).collect(),
+            manifest: record.manifest,
+            references: record.references,
+            subject: record.subject,
+            at: record.deleted_at.0,
+            by: record.deleted_by,
+        }
+    }
 }
 
 #[async_trait]
@@ -68,14 +86,14 @@ impl DeletionRecords for Store {
     ) -> Result<(), StoreError> {
         let record = Record {
             version: VERSION,
-            digest: &deletion.digest,
-            media_type: deletion.media_type.as_ref(),
-            tags: deletion.tags.iter().map(Tag::as_str).collect(),
+            digest: deletion.digest.clone(),
+            media_type: deletion.media_type.clone(),
+            tags: deletion.tags.iter().map(ToString::to_string).collect(),
             manifest: deletion.manifest,
-            references: &deletion.references,
-            subject: deletion.subject.as_ref(),
+            references: deletion.references.clone(),
+            subject: deletion.subject.clone(),
             deleted_at: Moment(deletion.at),
-            deleted_by: deletion.by.as_deref(),
+            deleted_by: deletion.by.clone(),
         };
         // Ordered by time; two deletions of one digest within a millisecond
         // are told apart by the random end.
@@ -92,21 +110,30 @@ impl DeletionRecords for Store {
             .await
     }
 
-    async fn prune(
+    async fn list(
         &self,
         repository: &RepositoryName,
         before: Timestamp,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<Vec<DeletionRecord>, StoreError> {
         let dir = layout::deletions(repository);
-        let mut pruned = 0;
-        for name in self.tree.children(&dir, "", &Page::all()).await?.items {
-            let at = name.split('-').next().and_then(|at| at.parse().ok());
+        let mut records = Vec::new();
+        for id in self.tree.children(&dir, "", &Page::all()).await?.items {
             // What has another name is not ours.
-            if at.is_some_and(|at| Timestamp::from_millis(at) < before) {
-                self.tree.remove(&format!("{dir}/{name}")).await?;
-                pruned += 1;
+            let at = id.split('-').next().and_then(|at| at.parse().ok());
+            if at.is_none_or(|at| Timestamp::from_millis(at) >= before) {
+                continue;
+            }
+            if let Some(bytes) = self.tree.read(&format!("{dir}/{id}")).await? {
+                let record = records::decode::<Record>(&bytes).ok();
+                let deletion = record.map(Deletion::from);
+                records.push(DeletionRecord { id, deletion });
             }
         }
-        Ok(pruned)
+        Ok(records)
+    }
+
+    async fn remove(&self, repository: &RepositoryName, id: &str) -> Result<(), StoreError> {
+        let path = format!("{}/{id}", layout::deletions(repository));
+        self.tree.remove(&path).await
     }
 }

@@ -49,7 +49,10 @@ fn world() -> World {
             more: false,
         })
     });
-    world.deletions.expect_prune().returning(|_, _| Ok(0));
+    world
+        .deletions
+        .expect_list()
+        .returning(|_, _| Ok(Vec::new()));
     world
 }
 

@@ -4,14 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use simple_registry::adapters::clock::SystemClock;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::domain::collector::{Collector, CollectorSettings, Pass};
-use simple_registry::domain::model::{Digest, Mark, RepositoryName, Thing, Timestamp};
+use simple_registry::domain::manifests::ManifestPush;
+use simple_registry::domain::model::{
+    Caller, Digest, Mark, MediaType, Reference, RepositoryName, Thing, Timestamp,
+};
 use simple_registry::domain::registry::Registry;
 use simple_registry::ports::{Clock, Deletion, LockKey, LockManager, NewManifest, StoragePorts};
 
-use super::{manifest, repository, sha256, store_blob};
+use super::{manifest, repository, sha256, store_blob, tag};
 use crate::support::{Setup, manifest as image};
+
+/// Longer than a store that tells time in seconds can be wrong.
+const LATER: Duration = Duration::from_millis(2100);
 
 /// A clock that never makes anybody wait.
 struct Hurry;
@@ -19,7 +26,7 @@ struct Hurry;
 #[async_trait]
 impl Clock for Hurry {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_700_000_000_000)
+        SystemClock.now()
     }
 
     async fn sleep(&self, _: Duration) {}
@@ -211,12 +218,11 @@ pub async fn a_manifest_that_nobody_understands_keeps_its_repository(ports: &Sto
 
 pub async fn a_manifest_whose_content_is_another_keeps_its_repository(ports: &StoragePorts) {
     let name = repository("a");
-    let image = push_image(ports, &name, b"{}", b"layer").await;
-    let other =
-        manifest(super::super::support::manifest(b"{}", &[], &serde_json::json!({})).leak());
+    let pushed = push_image(ports, &name, b"{}", b"layer").await;
+    let other = manifest(image(b"{}", &[], &serde_json::json!({})).leak());
     ports
         .manifests
-        .put_content(&image.digest, &other.bytes)
+        .put_content(&pushed.digest, &other.bytes)
         .await
         .unwrap();
     let mut setting = hasty(ports);
@@ -236,7 +242,7 @@ pub async fn a_push_that_was_given_up_goes(ports: &StoragePorts) {
     ports.manifests.put_pending(&name, &new).await.unwrap();
     let mut setting = hasty(ports);
 
-    for _ in 0..5 {
+    for _ in 0..6 {
         setting.pass().await;
     }
 
@@ -300,23 +306,149 @@ pub async fn every_link_is_found_however_many_there_are(ports: &StoragePorts) {
     assert_eq!(repositories, [bare, many], "links alone are claims");
 }
 
-pub async fn old_records_of_deletions_are_pruned(ports: &StoragePorts) {
+pub async fn old_records_of_deletions_are_listed_and_removed(ports: &StoragePorts) {
     let name = repository("a");
     let deletion = |at| Deletion {
         digest: sha256(b"x"),
-        media_type: None,
-        tags: Vec::new(),
+        media_type: MediaType::parse(MediaType::OCI_INDEX),
+        tags: vec![tag("v1")],
         manifest: true,
-        references: Vec::new(),
-        subject: None,
+        references: vec![sha256(b"child")],
+        subject: Some(sha256(b"subject")),
         at: Timestamp::from_millis(at),
-        by: None,
+        by: Some("ann".to_owned()),
     };
     for at in [1000, 2000] {
         ports.deletions.add(&name, &deletion(at)).await.unwrap();
     }
-
     let before = Timestamp::from_millis(2000);
-    assert_eq!(ports.deletions.prune(&name, before).await.unwrap(), 1);
-    assert_eq!(ports.deletions.prune(&name, before).await.unwrap(), 0);
+
+    let old = ports.deletions.list(&name, before).await.unwrap();
+
+    assert_eq!(old.len(), 1);
+    assert_eq!(old[0].deletion, Some(deletion(1000)));
+    for _ in 0..2 {
+        ports.deletions.remove(&name, &old[0].id).await.unwrap();
+    }
+    assert_eq!(ports.deletions.list(&name, before).await.unwrap(), []);
+    let later = Timestamp::from_millis(2001);
+    assert_eq!(ports.deletions.list(&name, later).await.unwrap().len(), 1);
+}
+
+/// Pushes a manifest as a client does.
+async fn put(setting: &Setting, name: &RepositoryName, tag: Option<&str>, text: &str) -> Digest {
+    let digest = sha256(text.as_bytes());
+    let reference = match tag {
+        Some(tag) => Reference::Tag(tag.parse().unwrap()),
+        None => Reference::Digest(digest.clone()),
+    };
+    let push = ManifestPush {
+        content_type: None,
+        bytes: text.to_owned().into(),
+        tags: Vec::new(),
+        if_match: None,
+        caller: Caller::default(),
+    };
+    let manifests = setting.registry.manifests();
+    manifests.put(name, &reference, push).await.unwrap();
+    digest
+}
+
+async fn delete(setting: &Setting, name: &RepositoryName, digest: &Digest) {
+    let reference = Reference::Digest(digest.clone());
+    let manifests = setting.registry.manifests();
+    let caller = Caller::default();
+    manifests.delete(name, &reference, &caller).await.unwrap();
+}
+
+fn index(children: &[&Digest]) -> String {
+    let children = children.iter().map(|digest| {
+        serde_json::json!({ "mediaType": MediaType::OCI_MANIFEST, "digest": digest, "size": 1 })
+    });
+    serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": MediaType::OCI_INDEX,
+        "manifests": children.collect::<Vec<_>>(),
+    })
+    .to_string()
+}
+
+fn signature(of: &Digest) -> String {
+    let subject = serde_json::json!({
+        "mediaType": MediaType::OCI_MANIFEST, "digest": of, "size": 1,
+    });
+    image(b"{}", &[], &serde_json::json!({ "subject": subject }))
+}
+
+async fn stands(ports: &StoragePorts, name: &RepositoryName, digest: &Digest) -> bool {
+    ports.manifests.stat(name, digest).await.unwrap().is_some()
+}
+
+pub async fn a_deleted_index_lets_go_of_what_nobody_else_holds(ports: &StoragePorts) {
+    let name = repository("a");
+    let mut setting = hasty(ports);
+    push_blob(ports, &name, b"{}").await;
+    let child = |n: u32| {
+        image(
+            b"{}",
+            &[],
+            &serde_json::json!({ "annotations": {"n": n.to_string()} }),
+        )
+    };
+    let alone = put(&setting, &name, None, &child(1)).await;
+    let tagged = put(&setting, &name, Some("v1"), &child(2)).await;
+    let shared = put(&setting, &name, None, &child(3)).await;
+    let again = put(&setting, &name, None, &child(4)).await;
+    let never_held = put(&setting, &name, None, &child(5)).await;
+    let signed = put(&setting, &name, None, &signature(&alone)).await;
+    let orphan = put(&setting, &name, None, &signature(&sha256(b"never pushed"))).await;
+    let all = [&alone, &tagged, &shared, &again];
+    let deleted = put(&setting, &name, Some("all"), &index(&all)).await;
+    let other = put(&setting, &name, None, &index(&[&shared])).await;
+    let attached = put(&setting, &name, None, &signature(&deleted)).await;
+    tokio::time::sleep(LATER).await;
+    delete(&setting, &name, &deleted).await;
+    put(&setting, &name, None, &child(4)).await;
+
+    for _ in 0..8 {
+        setting.pass().await;
+    }
+
+    for gone in [&alone, &attached, &signed] {
+        assert!(!stands(ports, &name, gone).await);
+        assert!(!is_stored(ports, gone).await);
+    }
+    for kept in [&tagged, &shared, &again, &never_held, &other, &orphan] {
+        assert!(stands(ports, &name, kept).await);
+    }
+    assert_eq!(ports.referrers.list(&name, &deleted).await.unwrap(), []);
+    let now = Timestamp::from_millis(i64::MAX);
+    assert_eq!(
+        ports.deletions.list(&name, now).await.unwrap(),
+        [],
+        "all is done"
+    );
+}
+
+pub async fn a_child_that_is_pushed_again_after_its_mark_stays(ports: &StoragePorts) {
+    let name = repository("a");
+    let mut setting = hasty(ports);
+    push_blob(ports, &name, b"{}").await;
+    let child = image(b"{}", &[], &serde_json::json!({}));
+    let digest = put(&setting, &name, None, &child).await;
+    let deleted = put(&setting, &name, None, &index(&[&digest])).await;
+    tokio::time::sleep(LATER).await;
+    delete(&setting, &name, &deleted).await;
+
+    setting.pass().await;
+    let look = ports.manifests.look(&name, &digest).await.unwrap();
+    assert_ne!(look.mark, Mark::None);
+    put(&setting, &name, None, &child).await;
+    for _ in 0..4 {
+        setting.pass().await;
+    }
+
+    assert!(stands(ports, &name, &digest).await);
+    let look = ports.manifests.look(&name, &digest).await.unwrap();
+    assert_eq!(look.mark, Mark::None);
 }

@@ -11,8 +11,8 @@ use simple_registry::domain::model::{
     Timestamp, UploadId, UploadSession,
 };
 use simple_registry::ports::{
-    AppendError, BlobLinks, BlobReader, BlobStore, Deletion, DeletionRecords, Durability,
-    Everything, Findings, IdleSession, ManifestInfo, ManifestStore, Marks, NewManifest,
+    AppendError, BlobLinks, BlobReader, BlobStore, Deletion, DeletionRecord, DeletionRecords,
+    Durability, Everything, Findings, IdleSession, ManifestInfo, ManifestStore, Marks, NewManifest,
     ReferrerIndex, RepositoryIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
     UploadSessions,
 };
@@ -184,7 +184,8 @@ passes_on! { RepositoryIndex, repositories;
 
 passes_on! { DeletionRecords, deletions;
     fn add(r: &RepositoryName, deletion: &Deletion) -> Result<(), StoreError>;
-    fn prune(r: &RepositoryName, before: Timestamp) -> Result<usize, StoreError>;
+    fn list(r: &RepositoryName, before: Timestamp) -> Result<Vec<DeletionRecord>, StoreError>;
+    fn remove(r: &RepositoryName, id: &str) -> Result<(), StoreError>;
 }
 
 passes_on! { Durability, durability;
