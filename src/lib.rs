@@ -17,6 +17,7 @@ pub mod domain {
     pub mod catalog;
     pub mod collector;
     pub mod error;
+    pub mod login;
     mod looks;
     pub mod manifests;
     pub mod model;
@@ -53,6 +54,8 @@ pub mod ports {
     mod storage_ports;
     mod tag_index;
     mod token_cache;
+    mod token_keys;
+    mod tokens;
     mod upload_sessions;
     mod upstream;
 
@@ -74,6 +77,8 @@ pub mod ports {
     pub use storage_ports::*;
     pub use tag_index::*;
     pub use token_cache::*;
+    pub use token_keys::*;
+    pub use tokens::*;
     pub use upload_sessions::*;
     pub use upstream::*;
 }
@@ -85,6 +90,7 @@ pub mod adapters {
 
     pub mod cel;
     pub mod clock;
+    pub mod file_watch;
     pub mod http;
     pub mod identities;
     pub mod locks;
@@ -94,10 +100,7 @@ pub mod adapters {
         //! Outbound: traces, metrics, health.
         pub mod config;
     }
-    pub mod tokens {
-        //! The token service.
-        pub mod config;
-    }
+    pub mod tokens;
     pub mod units;
     pub mod upstream {
         //! Outbound: other registries.
@@ -113,6 +116,7 @@ pub mod app {
     pub mod commands;
     pub mod config;
     mod logging;
+    pub mod reload;
     mod run;
     pub mod shutdown;
     pub mod wiring;

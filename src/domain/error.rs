@@ -49,6 +49,9 @@ pub enum RegistryError {
     /// code-10: a body of another length than declared.
     #[error("{0}")]
     SizeInvalid(String),
+    /// code-11: allowed, but not what the token that was shown is for.
+    #[error("the token is not for this; ask for one that is")]
+    ScopeInsufficient,
     /// code-12: not allowed.
     #[error("access is denied by policy")]
     Denied,

@@ -27,14 +27,19 @@ impl Digests {
 
 /// The digest's first 64 bits.
 pub(super) fn short(digest: &Digest) -> u64 {
-    bits(digest.hex().bytes().take(16)) as u64
+    let digits = digest.hex().bytes().take(16);
+    digits.fold(0, |bits, digit| bits << 4 | u64::from(value(digit)))
 }
 
-#[expect(clippy::cast_lossless, reason = "the compiler sees no difference")]
-fn bits(hex: impl Iterator<Item = u8>) -> u128 {
-    hex.fold(0, |bits, digit| {
-        bits << 4 | ((digit & 15) + 9 * (digit >> 6)) as u128
-    })
+/// The digest's first 128 bits.
+fn long(digest: &Digest) -> u128 {
+    let digits = digest.hex().bytes().take(32);
+    digits.fold(0, |bits, digit| bits << 4 | u128::from(value(digit)))
+}
+
+/// What a hexadecimal digit stands for.
+fn value(digit: u8) -> u8 {
+    (digit & 15) + 9 * (digit >> 6)
 }
 
 /// Why it is not known what a manifest keeps alive. Until it is, nothing of its
@@ -118,7 +123,7 @@ impl References {
     fn recall(&self, manifest: &Digest, needed: &mut Digests) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let pass = known.pass;
-        let Some(entry) = known.by_manifest.get_mut(&key(manifest)) else {
+        let Some(entry) = known.by_manifest.get_mut(&long(manifest)) else {
             return false;
         };
         entry.pass = pass;
@@ -132,7 +137,7 @@ impl References {
             known.references += references.len();
             let pass = known.pass;
             let entry = Entry { references, pass };
-            known.by_manifest.insert(key(manifest), entry);
+            known.by_manifest.insert(long(manifest), entry);
         }
     }
 
@@ -145,10 +150,6 @@ impl References {
         known.references = left.map(|entry| entry.references.len()).sum();
         known.pass += 1;
     }
-}
-
-fn key(manifest: &Digest) -> u128 {
-    bits(manifest.hex().bytes().take(32))
 }
 
 #[cfg(test)]

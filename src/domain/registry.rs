@@ -5,12 +5,13 @@ use std::sync::Arc;
 use crate::domain::access::Access;
 use crate::domain::blobs::Blobs;
 use crate::domain::catalog::Catalog;
+use crate::domain::login::Login;
 use crate::domain::manifests::Manifests;
 use crate::domain::namespaces::Namespaces;
 use crate::domain::referrers::Referrers;
 use crate::domain::tags::Tags;
 use crate::domain::uploads::Uploads;
-use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use crate::ports::{Clock, LockManager, StoragePorts};
 
 /// Every use case over one set of ports.
 ///
@@ -19,12 +20,12 @@ use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
 pub struct Registry {
     access: Arc<Access>,
     blobs: Blobs,
-    uploads: Uploads,
+    uploads: Arc<Uploads>,
     manifests: Manifests,
     tags: Tags,
     referrers: Referrers,
     catalog: Catalog,
-    authenticator: Option<Arc<dyn Authenticator>>,
+    login: Option<Login>,
 }
 
 impl Registry {
@@ -40,28 +41,34 @@ impl Registry {
         Self {
             access: Arc::clone(&access),
             blobs: Blobs::new(storage, locks),
-            uploads: Uploads::new(storage, locks, clock),
+            uploads: Arc::new(Uploads::new(storage, locks, clock)),
             manifests: Manifests::new(storage, locks, clock, access),
             tags: Tags::new(storage),
             referrers: Referrers::new(storage),
             catalog: Catalog::new(storage),
-            authenticator: None,
+            login: None,
         }
     }
 
     /// The same, but for identities. Without any, every caller is anonymous.
     #[must_use]
-    pub fn with_identities(self, authenticator: Option<Arc<dyn Authenticator>>) -> Self {
+    pub fn with_identities(self, login: Option<Login>) -> Self {
+        Self { login, ..self }
+    }
+
+    /// The same, and it remembers what `earlier` has learnt about the same store, under the same locks.
+    #[must_use]
+    pub fn succeeding(self, earlier: &Self) -> Self {
         Self {
-            authenticator,
+            uploads: Arc::clone(&earlier.uploads),
             ..self
         }
     }
 
-    /// Who knows the identities; `None` where there are none.
+    /// How callers say who they are; `None` where there are no identities.
     #[must_use]
-    pub fn authenticator(&self) -> Option<&dyn Authenticator> {
-        self.authenticator.as_deref()
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
     }
 
     /// Who may do what.

@@ -21,6 +21,19 @@ pub trait Authenticator: Send + Sync {
         &self,
         credentials: &Credentials,
     ) -> Result<Option<Identity>, AuthenticationError>;
+
+    /// The identity of that user name; `None` where nobody has it.
+    fn find(&self, username: &str) -> Option<FoundIdentity>;
+}
+
+/// An identity as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundIdentity {
+    /// The identity.
+    pub identity: Identity,
+    /// Another one once its id or its password is changed; the same on all
+    /// servers with the same configuration.
+    pub stamp: u64,
 }
 
 /// Why credentials were not looked at.

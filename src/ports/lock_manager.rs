@@ -28,6 +28,8 @@ pub enum LockKey {
     Data(Digest),
     /// One tag of one repository.
     Tag(RepositoryName, Tag),
+    /// The keys that sign tokens.
+    TokenKeys,
 }
 
 impl From<&Thing> for LockKey {
@@ -52,6 +54,7 @@ impl fmt::Display for LockKey {
             Self::Link(repository, digest) => write!(f, "link {repository}@{digest}"),
             Self::Data(digest) => write!(f, "data {digest}"),
             Self::Tag(repository, tag) => write!(f, "tag {repository}:{tag}"),
+            Self::TokenKeys => f.write_str("token-keys"),
         }
     }
 }

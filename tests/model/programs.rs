@@ -199,9 +199,10 @@ impl Builder {
             self.look_at_own();
         }
         if self.rules.manifest_looks {
-            let order = match self.rules.link_before_data {
-                true => [link, Place::Data],
-                false => [Place::Data, link],
+            let order = if self.rules.link_before_data {
+                [link, Place::Data]
+            } else {
+                [Place::Data, link]
             };
             for place in order {
                 self.look(place, refuse);

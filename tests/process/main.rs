@@ -9,5 +9,6 @@ mod full_disk;
 mod log;
 mod race;
 mod random;
+mod reload;
 mod server;
 mod signals;

@@ -12,6 +12,7 @@ mod referrers;
 mod shutdown;
 mod tags;
 mod tls;
+mod tokens;
 mod transport;
 mod uploads;
 mod version;

@@ -69,6 +69,9 @@ macro_rules! storage_contracts {
                 referrers_are_listed_by_subject,
                 a_referrer_is_listed_once,
                 a_removed_referrer_is_gone;
+            token_keys:
+                keys_are_none_and_then_what_was_set_last,
+                servers_that_start_at_once_share_one_key;
             repositories:
                 a_repository_exists_once_it_holds_a_manifest,
                 repositories_are_listed_in_byte_order_of_the_whole_name,

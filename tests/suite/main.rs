@@ -7,6 +7,7 @@ mod commands {
     mod cli;
     mod config_example;
     mod policies_reference;
+    mod reload;
     mod seed_examples;
 }
 mod contracts;

@@ -48,6 +48,12 @@ pub enum Cause {
     /// Without credentials, or with wrong ones (code-11).
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// With a token that is none, or is none any more (code-11 as well).
+    #[error("the token is not valid here, or not any more; get a new one")]
+    BadToken,
+    /// More bytes than a form may have.
+    #[error("a form may have at most {0} bytes")]
+    FormTooLarge(u64),
     /// Too many wrong credentials; may try again after this time.
     #[error("too many failed logins; try again later")]
     LockedOut(Duration),
@@ -96,9 +102,9 @@ impl HttpError {
         self
     }
 
-    /// Whether a policy denies it.
-    pub fn is_denial(&self) -> bool {
-        matches!(self.cause, Cause::Registry(RegistryError::Denied))
+    /// What happened.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
     }
 
     /// Whether the fault is ours, or of something that we rest on.
@@ -151,7 +157,10 @@ impl HttpError {
                 return (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED"));
             }
             Cause::Malformed(_) => return (StatusCode::BAD_REQUEST, None),
-            Cause::Unauthorized(_) => return (StatusCode::UNAUTHORIZED, Some("UNAUTHORIZED")),
+            Cause::Unauthorized(_) | Cause::BadToken => {
+                return (StatusCode::UNAUTHORIZED, Some("UNAUTHORIZED"));
+            }
+            Cause::FormTooLarge(_) => return (StatusCode::PAYLOAD_TOO_LARGE, None),
             Cause::LockedOut(_) => {
                 return (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS"));
             }
@@ -172,6 +181,7 @@ impl HttpError {
             R::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Some("MANIFEST_UNKNOWN")),
             R::NameInvalid(_) => (StatusCode::BAD_REQUEST, Some("NAME_INVALID")),
             R::NameUnknown => (StatusCode::NOT_FOUND, Some("NAME_UNKNOWN")),
+            R::ScopeInsufficient => (StatusCode::UNAUTHORIZED, Some("UNAUTHORIZED")),
             R::Denied | R::TagImmutable { .. } => (StatusCode::FORBIDDEN, Some("DENIED")),
             R::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED")),
             R::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS")),

@@ -7,7 +7,7 @@ use super::pagination;
 use super::query::Query;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
-    Algorithm, Digest, MediaType, Page, Reference, RepositoryName, Tag, UploadId,
+    Algorithm, Digest, MediaType, Page, Reference, RepositoryName, Scope, Tag, UploadId,
 };
 
 mod needs;
@@ -77,6 +77,10 @@ pub enum Route {
     CancelUpload(RepositoryName, UploadId),
     /// `GET /v2/_catalog`
     Catalog(Page<String>),
+    /// `GET /token`
+    Token(Scope),
+    /// `POST /token`
+    TokenByForm,
     /// `GET /v2/_oci/ext/discover`, of the registry or of one repository
     Extensions(Option<RepositoryName>),
 }
@@ -89,6 +93,9 @@ impl Route {
         if !path.methods().split(", ").any(|it| it == method.as_str()) {
             return Err(Cause::MethodNotAllowed(path.methods()).into());
         }
+        if path == Path::Token {
+            return Self::token(method, query.unwrap_or_default());
+        }
         let query = Query::parse(query)?;
         // No repository mirrors anything yet, so every registry that a client
         // may name here (containerd's mirrors do) is an unknown one.
@@ -98,8 +105,17 @@ impl Route {
         Self::of(path, method, &query)
     }
 
+    fn token(method: &Method, query: &str) -> Result<Self, HttpError> {
+        if method == Method::POST {
+            return Ok(Self::TokenByForm);
+        }
+        let query = Query::form(query)?;
+        Ok(Self::Token(Scope::parse(query.all("scope"))))
+    }
+
     fn of(path: Path, method: &Method, query: &Query) -> Result<Self, HttpError> {
         Ok(match path {
+            Path::Token => Self::token(method, "")?,
             Path::Version => Self::Version,
             Path::Catalog => Self::Catalog(Page {
                 after: pagination::last(query).map(str::to_owned),
@@ -151,6 +167,8 @@ impl Route {
             | Self::ListReferrers { .. }
             | Self::UploadStatus(..)
             | Self::Catalog(..)
+            | Self::Token(..)
+            | Self::TokenByForm
             | Self::Extensions(..) => false,
         }
     }

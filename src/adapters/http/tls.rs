@@ -14,15 +14,10 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 use thiserror::Error;
-use tokio::sync::watch;
 use x509_parser::x509::AttributeTypeAndValue;
 
 use super::config::TlsConfig;
 use crate::domain::model::ClientCertificate;
-
-/// What new connections are served by. To replace it replaces everything at once, the tickets of earlier sessions too:
-/// none brings back a client certificate that the new authorities don't know.
-pub type Tls = watch::Receiver<Arc<ServerConfig>>;
 
 /// No file of certificates is longer: all authorities of the world have 300 KiB.
 const LONGEST: u64 = 16 << 20;

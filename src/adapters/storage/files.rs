@@ -166,6 +166,15 @@ impl Tree for Files {
         .await
     }
 
+    async fn write_private(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let temporary = files.temporary_of_mode(0o600, &bytes, true)?;
+            files.replace(&files.at(&file), temporary)
+        })
+        .await
+    }
+
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
         let file = path.to_owned();
         self.blocking(path, move |files| {

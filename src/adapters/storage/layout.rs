@@ -26,6 +26,7 @@
 //!   locks                                            byte ranges locked by processes (ours)
 //!   clock                                            what time it is there            (ours)
 //!   owner                                            the one server of a bucket      (ours)
+//!   token_keys                                       what signs tokens               (ours)
 //!   tmp/<random>                                     writes that are not done yet    (ours)
 //! ```
 //!
@@ -64,6 +65,9 @@ pub(super) const OWNER: &str = "_registry/owner";
 
 /// Written to learn what time it is by the store's clock.
 pub(super) const CLOCK: &str = "_registry/clock";
+
+/// What signs tokens.
+pub(super) const TOKEN_KEYS: &str = "_registry/token_keys";
 
 /// Where files are written before they get their name.
 pub(super) const TMP: &str = "_registry/tmp";

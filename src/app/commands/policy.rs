@@ -59,6 +59,7 @@ fn caller(config: &Config, arguments: &PolicyTest) -> Result<Caller, CommandErro
             common_names: arguments.certificate_cn.clone(),
             organizations: arguments.certificate_o.clone(),
         },
+        scope: None,
     })
 }
 

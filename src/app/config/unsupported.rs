@@ -29,10 +29,7 @@ use When::{Filled, On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
-    Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
     Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
-    Row { key: "token.lifetime",                         when: Present, instead: "leave it out" },
-    Row { key: "token.key",                              when: Present, instead: "leave it out" },
     Row { key: "repository.*.upstream",                  when: Filled,  instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.mirrors",                   when: Filled,  instead: "leave it out; nothing is pulled through" },
     Row { key: "repository.*.revalidate_interval",       when: Present, instead: "leave it out; nothing is pulled through" },

@@ -13,6 +13,7 @@ use crate::adapters::identities::PasswordHash;
 use crate::adapters::identities::config::IdentityConfig;
 use crate::adapters::storage::config::StorageConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
+use crate::adapters::tokens::Keys;
 use crate::adapters::upstream::config::UpstreamConfig;
 use crate::domain::model::Secret;
 
@@ -24,6 +25,9 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     check_locks(config, findings);
     check_observability(&config.observability, findings);
     check_identities(&config.identity, findings);
+    if let Some(Err(error)) = config.token.key.as_ref().map(Keys::configured) {
+        findings.refuse(KeyPath::of(&["token", "key"]), error.to_string());
+    }
     for (namespace, repository) in &config.repository {
         let key = KeyPath::of(&["repository", namespace]);
         policies::check(&key, repository, findings);

@@ -1,7 +1,5 @@
 //! Access: what the policy denies is denied everywhere.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use simple_registry::domain::model::Action;
 
@@ -143,7 +141,7 @@ async fn a_new_policy_counts_at_once() {
     assert!(buffer[..length].starts_with(b"HTTP/1.1 200"));
 
     let closed = Setup::with_namespaces([("*", Setup::closed())]).registry();
-    registry.registry.send_replace(Arc::clone(&closed));
+    registry.swap(|serving| serving.registry = closed);
     stream.write_all(request.as_bytes()).await.unwrap();
     let length = stream.read(&mut buffer).await.unwrap();
 
@@ -207,7 +205,7 @@ async fn expect_policy(
 ) {
     let entry = Setup::ruled(policy.0, policy.1);
     let replaced = Setup::with_namespaces([("*", entry)]).registry();
-    registry.registry.send_replace(replaced);
+    registry.swap(|serving| serving.registry = replaced);
 
     for (method, path, needs) in endpoints() {
         let answer = registry.call(method, &path).send().await;

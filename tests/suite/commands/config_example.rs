@@ -183,6 +183,9 @@ fn the_defaults_that_the_example_shows_are_the_defaults() {
         "streaming_chunk_size",
         "durable",
         "max_age",
+        "enabled",
+        "interval",
+        "grace_period",
         "missing_references",
     ];
     let mut switched = 0;

@@ -85,6 +85,7 @@ impl Flaky {
             referrers: Arc::clone(self) as Arc<dyn ReferrerIndex>,
             repositories: Arc::clone(self) as Arc<dyn RepositoryIndex>,
             deletions: Arc::clone(self) as Arc<dyn DeletionRecords>,
+            token_keys: Arc::clone(&self.inner.token_keys),
             hints: None,
             durability: Arc::clone(self) as Arc<dyn Durability>,
         }

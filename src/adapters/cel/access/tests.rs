@@ -17,6 +17,7 @@ fn alice() -> Caller {
             common_names: vec!["laptop".to_owned()],
             organizations: vec!["ops".to_owned(), "admin".to_owned()],
         },
+        scope: None,
     }
 }
 

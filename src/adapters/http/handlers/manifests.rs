@@ -28,7 +28,7 @@ pub async fn head(
 ) -> Answer {
     let manifests = exchange.registry.manifests();
     let found = manifests.stat(repository, reference).await?;
-    if conditions::is_known(&exchange.headers, &found.digest) {
+    if conditions::is_known(&exchange.visitor.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
     Ok(about(StatusCode::OK, reference, &found)
@@ -41,7 +41,7 @@ pub async fn head(
 pub async fn get(exchange: Exchange, repository: &RepositoryName, reference: &Reference) -> Answer {
     let manifests = exchange.registry.manifests();
     let (found, bytes) = manifests.get(repository, reference).await?;
-    if conditions::is_known(&exchange.headers, &found.digest) {
+    if conditions::is_known(&exchange.visitor.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
     Ok(about(StatusCode::OK, reference, &found)
@@ -58,11 +58,11 @@ pub async fn put(
     reference: &Reference,
     tags: Vec<Tag>,
 ) -> Answer {
-    let content_type = exchange.headers.get(CONTENT_TYPE);
+    let content_type = exchange.visitor.headers.get(CONTENT_TYPE);
     let by_parameter = !tags.is_empty();
     let push = ManifestPush {
         content_type: content_type.and_then(|it| MediaType::parse(it.to_str().ok()?)),
-        if_match: conditions::if_match(&exchange.headers),
+        if_match: conditions::if_match(&exchange.visitor.headers),
         bytes: exchange.body.collect(MAX_MANIFEST).await?,
         caller: exchange.caller,
         tags,

@@ -49,6 +49,14 @@ fn every_endpoint_has_a_route() {
     let table = [
         ("GET /v2/", Route::Version),
         ("HEAD /v2", Route::Version),
+        (
+            "GET /token?service=x&scope=repository%3Aa%3Apull+repository:b:*&scope=registry:catalog:*",
+            Route::Token(Scope::parse([
+                "repository:a:pull repository:b:* registry:catalog:*",
+            ])),
+        ),
+        ("GET /token", Route::Token(Scope::default())),
+        ("POST /token?scope=repository:a:pull", Route::TokenByForm),
         ("GET /v2/a/b/blobs/{d}", Route::GetBlob(a(), digest())),
         ("HEAD /v2/a/b/blobs/{d}", Route::StatBlob(a(), digest())),
         ("DELETE /v2/a/b/blobs/{d}", Route::DeleteBlob(a(), digest())),
@@ -363,5 +371,36 @@ proptest! {
             route.ok(),
             Some(Route::GetManifest(name(&repository), Reference::Tag(tag(&text))))
         );
+    }
+}
+
+/// What a client is told to ask a token for; a push looks first at what is there.
+#[test]
+fn a_request_names_the_scope_of_a_token_for_it() {
+    for (request, scope) in [
+        ("GET /v2/", ""),
+        ("GET /v2/_oci/ext/discover", ""),
+        ("GET /v2/_catalog", "registry:catalog:*"),
+        ("GET /v2/a/blobs/{d}", "repository:a:pull"),
+        ("HEAD /v2/a/manifests/latest", "repository:a:pull"),
+        ("GET /v2/a/tags/list", "repository:a:pull"),
+        ("GET /v2/a/referrers/{d}", "repository:a:pull"),
+        ("POST /v2/a/blobs/uploads/", "repository:a:pull,push"),
+        ("PATCH /v2/a/blobs/uploads/{id}", "repository:a:pull,push"),
+        ("GET /v2/a/blobs/uploads/{id}", "repository:a:pull,push"),
+        ("DELETE /v2/a/blobs/uploads/{id}", "repository:a:pull,push"),
+        ("PUT /v2/a/manifests/latest", "repository:a:pull,push"),
+        ("DELETE /v2/a/manifests/latest", "repository:a:delete"),
+        ("DELETE /v2/a/blobs/{d}", "repository:a:delete"),
+        (
+            "POST /v2/a/blobs/uploads/?mount={d}&from=b/c",
+            "repository:a:pull,push repository:b/c:pull",
+        ),
+        (
+            "POST /v2/a/blobs/uploads/?mount={d}",
+            "repository:a:pull,push",
+        ),
+    ] {
+        assert_eq!(parse(request).unwrap().scope().to_string(), scope);
     }
 }

@@ -320,3 +320,32 @@ fn exceptions_from_nothing_are_warned_of() {
     );
     assert!(warnings(&both.replace(policy, "")).is_empty());
 }
+
+/// Clients take a shorter life for a minute (docs/security.md).
+#[test]
+fn a_token_lives_for_a_minute_to_a_day() {
+    for (rest, refusal) in [
+        ("token.lifetime = '59s'", "59s"),
+        ("token.lifetime = 0", "0s"),
+        ("token.lifetime = '25h'", "25h"),
+    ] {
+        assert_eq!(
+            refusals(rest),
+            [format!(
+                "token.lifetime: expected 60 seconds to 24 hours, found {refusal}: clients take less for 60 seconds"
+            )]
+        );
+    }
+    for rest in ["token.lifetime = 60", "token.lifetime = '1d'"] {
+        assert!(warnings(rest).is_empty());
+    }
+}
+
+#[test]
+fn a_key_of_tokens_is_long_and_not_shown() {
+    let refusals = refusals("token.key = 'hunter2 hunter2'");
+
+    assert!(refusals[0].starts_with("token.key: expected at least 32 characters without blanks"));
+    assert!(!refusals[0].contains("hunter2"));
+    assert!(warnings("token.key = '0123456789abcdef0123456789abcdef'").is_empty());
+}

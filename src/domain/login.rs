@@ -1,0 +1,93 @@
+//! Login: how callers say who they are, and get tokens that say it for them.
+
+use std::sync::Arc;
+
+use crate::domain::access::Access;
+use crate::domain::model::{Caller, Credentials, Identity, Scope};
+use crate::ports::{AuthenticationError, Authenticator, Bearer, Claims, IssuedToken, Tokens};
+
+/// Who knows the identities, and the tokens that were given.
+pub struct Login {
+    authenticator: Arc<dyn Authenticator>,
+    tokens: Arc<dyn Tokens>,
+}
+
+/// Whom a token stands for, and for what.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Recognised {
+    /// `None` for an anonymous caller.
+    pub identity: Option<Identity>,
+    /// What the token may be used for.
+    pub scope: Arc<Scope>,
+}
+
+impl Login {
+    /// By these.
+    #[must_use]
+    pub fn new(authenticator: Arc<dyn Authenticator>, tokens: Arc<dyn Tokens>) -> Self {
+        Self {
+            authenticator,
+            tokens,
+        }
+    }
+
+    /// What tokens are for, as clients are told it.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.tokens.service()
+    }
+
+    /// The identity whose credentials these are; `None` if they are nobody's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Authenticator::authenticate`].
+    pub async fn by_password(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Option<Identity>, AuthenticationError> {
+        self.authenticator.authenticate(credentials).await
+    }
+
+    /// Whom the token stands for; `None` where it is no token of ours, has
+    /// ended, or was given to an identity that is not the same any more.
+    pub async fn by_token(&self, token: &str) -> Option<Recognised> {
+        let claims = match self.tokens.read(token) {
+            Some(claims) => claims,
+            None => {
+                self.tokens.refresh().await;
+                self.tokens.read(token)?
+            }
+        };
+        let identity = match claims.bearer {
+            None => None,
+            Some(bearer) => {
+                let found = self.authenticator.find(&bearer.username);
+                let found = found.filter(|found| found.stamp == bearer.stamp)?;
+                Some(found.identity)
+            }
+        };
+        Some(Recognised {
+            identity,
+            scope: claims.scope,
+        })
+    }
+
+    /// Gives the caller a token for what it asks for, as far as policies may
+    /// ever allow that. Whatever is granted, each request is judged again.
+    pub async fn issue(&self, access: &Access, caller: &Caller, asked: &Scope) -> IssuedToken {
+        let identity = caller.identity.as_ref();
+        let bearer = identity.and_then(|identity| self.authenticator.find(&identity.username));
+        let claims = Claims {
+            bearer: bearer.map(|found| Bearer {
+                username: found.identity.username,
+                stamp: found.stamp,
+            }),
+            scope: Arc::new(access.grant(caller, asked)),
+        };
+        self.tokens.issue(&claims).await
+    }
+}
+
+#[cfg(test)]
+mod tests;
