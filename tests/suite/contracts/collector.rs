@@ -18,7 +18,7 @@ use super::{manifest, repository, sha256, store_blob, tag};
 use crate::support::{Setup, manifest as image};
 
 /// Longer than a store that tells time in seconds can be wrong.
-const LATER: Duration = Duration::from_millis(2100);
+const LATER: Duration = Duration::from_millis(3100);
 
 /// A clock that never makes anybody wait.
 struct Hurry;
@@ -408,6 +408,7 @@ pub async fn a_deleted_index_lets_go_of_what_nobody_else_holds(ports: &StoragePo
     let attached = put(&setting, &name, None, &signature(&deleted)).await;
     tokio::time::sleep(LATER).await;
     delete(&setting, &name, &deleted).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
     put(&setting, &name, None, &child(4)).await;
 
     for _ in 0..8 {
@@ -439,6 +440,7 @@ pub async fn a_child_that_is_pushed_again_after_its_mark_stays(ports: &StoragePo
     let deleted = put(&setting, &name, None, &index(&[&digest])).await;
     tokio::time::sleep(LATER).await;
     delete(&setting, &name, &deleted).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
 
     setting.pass().await;
     let look = ports.manifests.look(&name, &digest).await.unwrap();
