@@ -183,8 +183,10 @@ impl Authenticator for Identities {
 /// hashed has argon2's salt in it.
 fn stamp(id: &str, password: &Secret) -> u64 {
     let hash = Sha256::new().chain_update(id).chain_update([0]);
-    let [a, b, c, d, e, f, g, h, ..] = hash.chain_update(password.expose()).finalize().0;
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    let hash = hash.chain_update(password.expose()).finalize();
+    hash.iter()
+        .take(8)
+        .fold(0, |stamp, byte| stamp << 8 | u64::from(*byte))
 }
 
 impl Shared {

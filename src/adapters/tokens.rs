@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::keys::{Keys, LEAST_SECRET, LONGEST_LIFE};
 use crate::domain::model::{Scope, Secret, Timestamp};
-use crate::ports::{Bearer, Claims, Clock, IssuedToken, Tokens};
+use crate::ports::{Bearer, Claims, Clock, IssuedToken, StoreError, Tokens};
 
 /// `{"alg":"HS256","typ":"JWT"}`, and the dot. Nobody chooses how a token is verified but we (CVE-2025-24976): another
 /// algorithm, a key of its own (`jwk`, `x5c`), an extension (`crit`) is another header.
@@ -77,8 +77,8 @@ impl Tokens for SignedTokens {
         &self.service
     }
 
-    async fn issue(&self, claims: &Claims) -> IssuedToken {
-        self.refresh().await;
+    async fn issue(&self, claims: &Claims) -> Result<IssuedToken, StoreError> {
+        self.refresh().await?;
         let at = self.clock.now();
         let iat = seconds(at);
         let payload = Payload {
@@ -94,13 +94,17 @@ impl Tokens for SignedTokens {
         let mut token = HEADER.to_owned();
         BASE64.encode_string(json, &mut token);
         let signature = self.keys.sign(token.as_bytes(), at);
+        let signature = signature.ok_or_else(|| StoreError::Unavailable {
+            what: "signing a token".to_owned(),
+            source: "there is no key yet".into(),
+        })?;
         token.push('.');
         BASE64.encode_string(signature, &mut token);
-        IssuedToken {
+        Ok(IssuedToken {
             token: Secret::new(token),
             at,
             lifetime: self.lifetime,
-        }
+        })
     }
 
     fn read(&self, token: &str) -> Option<Claims> {
@@ -127,8 +131,8 @@ impl Tokens for SignedTokens {
         Some(Claims { bearer, scope })
     }
 
-    async fn refresh(&self) {
-        self.keys.refresh(self.clock.now()).await;
+    async fn refresh(&self) -> Result<(), StoreError> {
+        self.keys.refresh(self.clock.now()).await
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::access::Access;
 use crate::domain::model::{Caller, Credentials, Identity, Scope};
-use crate::ports::{AuthenticationError, Authenticator, Bearer, Claims, IssuedToken, Tokens};
+use crate::ports::{AuthenticationError, Authenticator, Bearer, Claims, IssuedToken, StoreError, Tokens};
 
 /// Who knows the identities, and the tokens that were given.
 pub struct Login {
@@ -51,14 +51,20 @@ impl Login {
 
     /// Whom the token stands for; `None` where it is no token of ours, has
     /// ended, or was given to an identity that is not the same any more.
-    pub async fn by_token(&self, token: &str) -> Option<Recognised> {
-        let claims = match self.tokens.read(token) {
-            Some(claims) => claims,
-            None => {
-                self.tokens.refresh().await;
-                self.tokens.read(token)?
-            }
-        };
+    ///
+    /// # Errors
+    ///
+    /// Where nobody can tell: no key is known.
+    pub async fn by_token(&self, token: &str) -> Result<Option<Recognised>, StoreError> {
+        let mut claims = self.tokens.read(token);
+        if claims.is_none() {
+            self.tokens.refresh().await?;
+            claims = self.tokens.read(token);
+        }
+        Ok(claims.and_then(|claims| self.recognise(claims)))
+    }
+
+    fn recognise(&self, claims: Claims) -> Option<Recognised> {
         let identity = match claims.bearer {
             None => None,
             Some(bearer) => {
@@ -75,7 +81,16 @@ impl Login {
 
     /// Gives the caller a token for what it asks for, as far as policies may
     /// ever allow that. Whatever is granted, each request is judged again.
-    pub async fn issue(&self, access: &Access, caller: &Caller, asked: &Scope) -> IssuedToken {
+    ///
+    /// # Errors
+    ///
+    /// As [`Tokens::issue`].
+    pub async fn issue(
+        &self,
+        access: &Access,
+        caller: &Caller,
+        asked: &Scope,
+    ) -> Result<IssuedToken, StoreError> {
         let identity = caller.identity.as_ref();
         let bearer = identity.and_then(|identity| self.authenticator.find(&identity.username));
         let claims = Claims {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::domain::model::{Scope, Secret, Timestamp};
+use crate::ports::StoreError;
 
 /// Gives tokens, and knows those that it gave.
 #[cfg_attr(test, mockall::automock)]
@@ -15,15 +16,15 @@ pub trait Tokens: Send + Sync {
     fn service(&self) -> &str;
 
     /// Gives a token that is good for a while.
-    async fn issue(&self, claims: &Claims) -> IssuedToken;
+    async fn issue(&self, claims: &Claims) -> Result<IssuedToken, StoreError>;
 
     /// What a token says that was given here and has not ended; `None` of any
     /// other text.
     fn read(&self, token: &str) -> Option<Claims>;
 
     /// Looks whether another server signs with a key that is not known here.
-    /// To ask often costs nothing.
-    async fn refresh(&self);
+    /// To ask often costs nothing. An error where no key is known at all.
+    async fn refresh(&self) -> Result<(), StoreError>;
 }
 
 /// What a token says.

@@ -7,6 +7,7 @@ use super::*;
 const SOON: Duration = Duration::from_secs(2);
 
 /// No look comes by itself.
+#[cfg(target_os = "linux")]
 const NEVER: Duration = Duration::from_hours(1);
 
 async fn watch(file: &Path, poll: Duration) -> FileWatch {
@@ -29,7 +30,7 @@ fn link(target: &str, name: &Path) {
 }
 
 /// The system tells of it (on Linux) …
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn the_system_tells_of_every_way_to_change_a_file() {
     let dir = tempfile::tempdir().unwrap();
@@ -53,7 +54,7 @@ async fn the_system_tells_of_every_way_to_change_a_file() {
 }
 
 /// lessons.md, correctness 45: the file's own name never changes, nor its directory's content.
-#[cfg(all(target_os = "linux", not(feature = "portable")))]
+#[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_link_that_is_swapped_as_kubernetes_does_is_a_change() {
     let dir = tempfile::tempdir().unwrap();

@@ -56,7 +56,8 @@ impl Visitor {
                 return Err(Cause::Unauthorized("a token buys no other token").into());
             }
             (Some(Shown::Bearer(token)), _) => {
-                let known = login.by_token(token).await.ok_or(Cause::BadToken)?;
+                let known = login.by_token(token).await.map_err(RegistryError::from)?;
+                let known = known.ok_or(Cause::BadToken)?;
                 caller.identity = known.identity;
                 caller.scope = Some(known.scope);
             }

@@ -20,7 +20,7 @@ use super::admission::Place;
 use super::body::{self, Outgoing, RequestBody, ResponseBody};
 use super::callers::Visitor;
 use super::connection::Connection;
-use super::current::{Current, Serving};
+use super::current::Current;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
 use super::headers;

@@ -35,7 +35,8 @@ const READ_AGAIN_AFTER: Duration = Duration::from_mins(1);
 
 /// Keys, from the configuration or the store.
 pub struct Keys {
-    known: RwLock<Arc<Known>>,
+    /// Oldest first; none before the store was read.
+    known: RwLock<Arc<[Key]>>,
     stored: Option<Stored>,
 }
 
@@ -43,17 +44,10 @@ pub struct Keys {
 struct Stored {
     store: Arc<dyn TokenKeys>,
     locks: Arc<dyn LockManager>,
-    /// When they were read last. Held by who reads them.
-    read_at: Mutex<Timestamp>,
-    /// The same, for who only looks: milliseconds since the epoch.
-    seen_at: AtomicI64,
-}
-
-/// Keys, of which one signs.
-struct Known {
-    newest: Key,
-    /// Oldest first.
-    before: Vec<Key>,
+    /// Held by who reads them.
+    reading: Mutex<()>,
+    /// When they were read last: milliseconds since the epoch.
+    read_at: AtomicI64,
 }
 
 struct Key {
@@ -79,64 +73,68 @@ impl Keys {
         if newest_first.clone().any(|key| key.len() < LEAST_SECRET) {
             return Err(BadKey);
         }
-        let keys = newest_first
+        let keys: Arc<[Key]> = newest_first
             .rev()
-            .map(|secret| Key::new(secret, Timestamp::from_millis(0)));
+            .map(|secret| Key::new(secret, Timestamp::from_millis(0)))
+            .collect();
+        if keys.is_empty() {
+            return Err(BadKey);
+        }
         Ok(Self {
-            known: RwLock::new(Arc::new(Known::of(keys).ok_or(BadKey)?)),
+            known: RwLock::new(keys),
             stored: None,
         })
     }
 
-    /// The keys of the store. Makes the first one.
-    ///
-    /// # Errors
-    /// Where the store does not answer, or its record can't be read.
-    pub async fn stored(
-        store: Arc<dyn TokenKeys>,
-        locks: Arc<dyn LockManager>,
-        now: Timestamp,
-    ) -> Result<Self, StoreError> {
-        let stored = Stored {
-            store,
-            locks,
-            read_at: Mutex::new(now),
-            seen_at: now.as_millis().into(),
-        };
-        Ok(Self {
-            known: RwLock::new(Arc::new(stored.read(now).await?)),
-            stored: Some(stored),
-        })
+    /// The keys of the store, which is not read yet.
+    #[must_use]
+    pub fn stored(store: Arc<dyn TokenKeys>, locks: Arc<dyn LockManager>) -> Self {
+        Self {
+            known: RwLock::new(Arc::default()),
+            stored: Some(Stored {
+                store,
+                locks,
+                reading: Mutex::new(()),
+                read_at: AtomicI64::new(i64::MIN),
+            }),
+        }
     }
 
-    /// Signs with the key whose turn it is.
-    pub(super) fn sign(&self, data: &[u8], now: Timestamp) -> hmac::Tag {
-        hmac::sign(&self.known().signing(now).key, data)
+    /// Signs with the key whose turn it is; `None` where none is known yet.
+    pub(super) fn sign(&self, data: &[u8], now: Timestamp) -> Option<hmac::Tag> {
+        let known = self.known();
+        let signing = known.iter().rev().find(|key| key.signs_from <= now);
+        // A clock that was set back is no reason to give no tokens.
+        Some(hmac::sign(&signing.or(known.last())?.key, data))
     }
 
     /// Whether one of the keys has signed this.
     pub(super) fn signed(&self, data: &[u8], signature: &[u8]) -> bool {
-        let known = self.known();
         let has_signed = |key: &Key| hmac::verify(&key.key, data, signature).is_ok();
-        has_signed(&known.newest) || known.before.iter().any(has_signed)
+        self.known().iter().rev().any(has_signed)
     }
 
-    /// Reads the keys again if they may have changed, and replaces one whose time is over. Who comes meanwhile waits.
-    pub(super) async fn refresh(&self, now: Timestamp) {
-        let Some(stored) = &self.stored else { return };
-        let seen_at = Timestamp::from_millis(stored.seen_at.load(Ordering::Relaxed));
-        if now.since(seen_at) < READ_AGAIN_AFTER {
-            return;
+    /// Reads the keys again if they may have changed, makes the first one, and replaces one whose time is over. Who
+    /// comes meanwhile waits.
+    ///
+    /// # Errors
+    /// Where none is known, and the store does not answer or its record can't be read.
+    pub(super) async fn refresh(&self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(stored) = &self.stored else {
+            return Ok(());
+        };
+        if stored.is_fresh(now) {
+            return Ok(());
         }
-        let mut read_at = stored.read_at.lock().await;
-        if now.since(*read_at) < READ_AGAIN_AFTER {
-            return;
+        let _reading = stored.reading.lock().await;
+        if stored.is_fresh(now) {
+            return Ok(());
         }
         match stored.read(now).await {
-            Ok(known) => {
-                let mut place = self.known.write().unwrap_or_else(PoisonError::into_inner);
-                *place = Arc::new(known);
+            Ok(keys) => {
+                *self.known.write().unwrap_or_else(PoisonError::into_inner) = keys;
             }
+            Err(error) if self.known().is_empty() => return Err(error),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(
@@ -146,29 +144,12 @@ impl Keys {
             }
         }
         // Where it failed, too: nobody asks a store that is down for each token.
-        *read_at = now;
-        stored.seen_at.store(now.as_millis(), Ordering::Relaxed);
+        stored.read_at.store(now.as_millis(), Ordering::Relaxed);
+        Ok(())
     }
 
-    fn known(&self) -> Arc<Known> {
+    fn known(&self) -> Arc<[Key]> {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Known {
-    /// These, oldest first; `None` where there are none.
-    fn of(keys: impl Iterator<Item = Key>) -> Option<Self> {
-        let mut before: Vec<Key> = keys.collect();
-        let newest = before.pop()?;
-        Some(Self { newest, before })
-    }
-
-    /// The newest one whose time has come.
-    fn signing(&self, now: Timestamp) -> &Key {
-        let mut from_newest = std::iter::once(&self.newest).chain(self.before.iter().rev());
-        let signing = from_newest.find(|key| key.signs_from <= now);
-        // A clock that was set back is no reason to give no tokens.
-        signing.unwrap_or(&self.newest)
     }
 }
 
@@ -182,20 +163,20 @@ impl Key {
 }
 
 impl Stored {
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let read_at = self.read_at.load(Ordering::Relaxed);
+        now.since(Timestamp::from_millis(read_at)) < READ_AGAIN_AFTER
+    }
+
     /// The keys, the newest of which has time left.
-    async fn read(&self, now: Timestamp) -> Result<Known, StoreError> {
+    async fn read(&self, now: Timestamp) -> Result<Arc<[Key]>, StoreError> {
         let mut keys = self.store.list().await?;
         if is_due(&keys, now) {
             let guard = self.locks.acquire(&LockKey::TokenKeys).await?;
             keys = guard.during(self.replace(now)).await?;
         }
-        let keys = keys
-            .iter()
-            .map(|key| Key::new(key.secret.expose(), key.signs_from));
-        Known::of(keys).ok_or_else(|| StoreError::Corrupt {
-            what: "the list of keys of tokens".to_owned(),
-            source: "it is empty".into(),
-        })
+        let keys = keys.iter();
+        Ok(keys.map(|key| Key::new(key.secret.expose(), key.signs_from)).collect())
     }
 
     /// Adds a key, unless another server has just done so.

@@ -25,7 +25,10 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     check_locks(config, findings);
     check_observability(&config.observability, findings);
     check_identities(&config.identity, findings);
-    if let Some(Err(error)) = config.token.key.as_ref().map(Keys::configured) {
+    // A variable that is not set has been told of.
+    let key = config.token.key.as_ref();
+    let key = key.filter(|key| !key.expose().starts_with("${"));
+    if let Some(Err(error)) = key.map(Keys::configured) {
         findings.refuse(KeyPath::of(&["token", "key"]), error.to_string());
     }
     for (namespace, repository) in &config.repository {

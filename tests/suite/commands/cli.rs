@@ -137,7 +137,7 @@ fn a_secret_comes_from_the_environment_or_is_told_to_be_missing() {
         "config.toml:4:1: token.key: the environment variable SIMPLE_REGISTRY_TEST_KEY is not set\n"
     );
     assert!(
-        errors(&with).contains("token.key: not part of this version yet"),
+        errors(&with).contains("token.key: expected at least 32 characters"),
         "{}",
         errors(&with)
     );

@@ -30,21 +30,22 @@ pub async fn post(exchange: Exchange) -> Answer {
         body,
         mut caller,
     } = exchange;
+    // Where there are no identities, there is nothing here.
+    registry.login().ok_or(Cause::NoSuchPath)?;
     let form = body.collect(MAX_FORM).await;
     let form = form.map_err(|error| match error {
         RegistryError::ManifestTooLarge { .. } => HttpError::from(Cause::FormTooLarge(MAX_FORM)),
         error => error.into(),
     })?;
     let form = Query::form(&String::from_utf8_lossy(&form))?;
-    let basic = match ["grant_type", "username", "password"].map(|name| form.first(name)) {
-        [Some("password"), Some(username), Some(password)] => Basic {
-            username: username.to_owned(),
-            password: Secret::new(password.to_owned()),
-        },
-        _ => {
-            let message = "a token is given for grant_type=password with username and password";
-            return Err(Cause::Malformed(message.to_owned()).into());
-        }
+    let fields = ["grant_type", "username", "password"].map(|name| form.first(name));
+    let [Some("password"), Some(username), Some(password)] = fields else {
+        let message = "a token is given for grant_type=password with username and password";
+        return Err(Cause::Malformed(message.to_owned()).into());
+    };
+    let basic = Basic {
+        username: username.to_owned(),
+        password: Secret::new(password.to_owned()),
     };
     caller.identity = Some(visitor.log_in(basic).await?);
     issue(&registry, &caller, &Scope::parse(form.all("scope"))).await
@@ -53,6 +54,7 @@ pub async fn post(exchange: Exchange) -> Answer {
 async fn issue(registry: &Registry, caller: &Caller, asked: &Scope) -> Answer {
     let login = registry.login().ok_or(Cause::NoSuchPath)?;
     let issued = login.issue(registry.access(), caller, asked).await;
+    let issued = issued.map_err(RegistryError::from)?;
     let token = issued.token.expose();
     let at = jiff::Timestamp::from_second(issued.at.as_millis() / 1000).unwrap_or_default();
     let answer = json!({
