@@ -3,6 +3,8 @@
 //! A model of what `src/domain` does: each step is one read or write of the store, any process may die between two
 //! steps, and links grow old at any moment. `MODEL=large` adds the settings that take longer.
 
+#![expect(clippy::similar_names, reason = "rules and roles")]
+
 mod programs;
 mod protocol;
 mod rules;
@@ -56,7 +58,9 @@ fn holds_everywhere(asked: Asked, beginnings: &[Beginning], roles: &[Role]) {
         asked,
         beginnings,
         roles,
-        Rules::without(|rules| rules.s3 = true),
+        Rules::without(|rules| {
+            rules.s3 = true;
+        }),
     );
 }
 
@@ -229,7 +233,9 @@ fn a_push_is_not_refused_what_it_was_just_promised() {
 #[test]
 fn what_nothing_needs_is_freed_whoever_dies() {
     for s3 in [false, true] {
-        let rules = Rules::without(|rules| rules.s3 = s3);
+        let rules = Rules::without(|rules| {
+            rules.s3 = s3;
+        });
         becomes_clean(&[LINKED], &[Put, CollectLink(LinkA), CollectData], rules);
         becomes_clean(
             &[GIVEN_UP],
@@ -267,25 +273,31 @@ mod without {
     #[test]
     fn ids_in_marks_a_mark_is_taken_for_another() {
         let two = [Push, CollectLink(LinkA), CollectLink(LinkA)];
-        breaks(Whole, &[LINKED], &two, |rules| rules.compare_ids = false);
+        breaks(Whole, &[LINKED], &two, |rules| {
+            rules.compare_ids = false;
+        });
         let delete = [Push, CollectLink(LinkA), DeleteBlob];
-        breaks(Whole, &[LINKED], &delete, |rules| rules.compare_ids = false);
+        breaks(Whole, &[LINKED], &delete, |rules| {
+            rules.compare_ids = false;
+        });
     }
 
     #[test]
     fn a_proof_a_claim_before_the_mark_is_missed() {
         let roles = [Push, CollectLink(LinkA)];
-        breaks(Whole, &[LINKED], &roles, |rules| rules.prove = false);
+        breaks(Whole, &[LINKED], &roles, |rules| {
+            rules.prove = false;
+        });
     }
 
     #[test]
     fn the_lock_a_mark_is_taken_away_under_the_removal() {
         let roles = [Push, CollectLink(LinkA)];
         breaks(Whole, &[LINKED], &roles, |rules| {
-            rules.remove_under_lock = false
+            rules.remove_under_lock = false;
         });
         breaks(Whole, &[LINKED], &roles, |rules| {
-            rules.stop_without_lock = false
+            rules.stop_without_lock = false;
         });
     }
 
@@ -293,7 +305,7 @@ mod without {
     fn looks_nothing_is_safe() {
         let roles = [Push, CollectLink(LinkA)];
         breaks(Whole, &[LINKED], &roles, |rules| {
-            rules.manifest_looks = false
+            rules.manifest_looks = false;
         });
     }
 
@@ -301,15 +313,15 @@ mod without {
     fn their_order_what_was_seen_first_is_gone_at_the_end() {
         let roles = [Push, CollectLink(LinkA)];
         breaks(Whole, &[LINKED], &roles, |rules| {
-            rules.marks_before_thing = false
+            rules.marks_before_thing = false;
         });
         let own = [Put, DeleteBlob, CollectOwn];
         breaks(Whole, &[LINKED, GIVEN_UP], &own, |rules| {
-            rules.own_content_first = false
+            rules.own_content_first = false;
         });
         let two = [Put, Push, CollectLink(LinkA), CollectData];
         breaks(Whole, &[LINKED], &two, |rules| {
-            rules.link_before_data = false
+            rules.link_before_data = false;
         });
     }
 
@@ -329,14 +341,18 @@ mod without {
     #[test]
     fn pending_manifests_an_index_relies_on_what_is_refused() {
         let roles = [Put, PushIndex, CollectLink(LinkA)];
-        breaks(Whole, &[LINKED], &roles, |rules| rules.pending = false);
+        breaks(Whole, &[LINKED], &roles, |rules| {
+            rules.pending = false;
+        });
     }
 
     #[test]
     fn looks_of_uploads_a_promise_is_not_kept() {
-        breaks(Lease, &[LINKED], &BLOB, |rules| rules.look_at_link = false);
+        breaks(Lease, &[LINKED], &BLOB, |rules| {
+            rules.look_at_link = false;
+        });
         breaks(Lease, &[LINKED, ORPHANS], &BLOB, |rules| {
-            rules.look_at_data = false
+            rules.look_at_data = false;
         });
     }
 
@@ -344,7 +360,7 @@ mod without {
     fn claims_that_stay_another_writer_is_refused() {
         let roles = [Push, Put, CollectLink(LinkA), CollectData];
         breaks(Lease, &[LINKED, EMPTY], &roles, |rules| {
-            rules.keep_link = false
+            rules.keep_link = false;
         });
     }
 
@@ -362,7 +378,9 @@ mod without {
             Whole,
             &[IMAGE],
             &[CollectLink(LinkA)],
-            Rules::without(|rules| rules.prove_dying_again = false),
+            Rules::without(|rules| {
+                rules.prove_dying_again = false;
+            }),
         );
         protocol.beginnings[0][LinkA as usize].dying = true;
         let lost = protocol.clone().checker().spawn_bfs().join();
@@ -387,21 +405,21 @@ mod without {
             CollectData,
         ];
         breaks(Lease, &[IMAGE], &roles, |rules| {
-            rules.scan_every_link = false
+            rules.scan_every_link = false;
         });
     }
 
     #[test]
     fn complete_listings_content_is_removed_that_is_linked() {
         breaks(Whole, &[IMAGE], &[CollectData], |rules| {
-            rules.failed_listing_stops = false
+            rules.failed_listing_stops = false;
         });
     }
 
     #[test]
     fn the_wait_for_a_pending_push_a_delete_removes_what_it_needs() {
         breaks(Whole, &[LINKED], &[Put, DeleteBlob], |rules| {
-            rules.wait_for_pending = false
+            rules.wait_for_pending = false;
         });
     }
 
@@ -409,10 +427,10 @@ mod without {
     fn the_lock_of_a_push_its_revision_is_taken_for_given_up() {
         let roles = [Push, CollectPending];
         breaks(Whole, &[GIVEN_UP], &roles, |rules| {
-            rules.pending_under_lock = false
+            rules.pending_under_lock = false;
         });
         breaks(Whole, &[GIVEN_UP], &roles, |rules| {
-            rules.push_holds_lock = false
+            rules.push_holds_lock = false;
         });
     }
 
@@ -423,28 +441,36 @@ mod without {
             Whole,
             &[EMPTY, LINKED],
             &BLOB,
-            Rules::without(|rules| rules.claim_first = false),
+            Rules::without(|rules| {
+                rules.claim_first = false;
+            }),
         );
         let refused = [Push, Put, CollectLink(LinkA)];
         holds(
             Whole,
             &[LINKED],
             &refused,
-            Rules::without(|rules| rules.keep_refused_revision = false),
+            Rules::without(|rules| {
+                rules.keep_refused_revision = false;
+            }),
         );
         let again = [Push, CollectLink(LinkA), DeleteManifest];
         holds(
             Whole,
             &[LINKED, IMAGE],
             &again,
-            Rules::without(|rules| rules.look_when_settled = false),
+            Rules::without(|rules| {
+                rules.look_when_settled = false;
+            }),
         );
         let proof = [Push, CollectLink(LinkA), DeleteManifest];
         holds(
             Whole,
             &[LINKED],
             &proof,
-            Rules::without(|rules| rules.failed_proof_unmarks = false),
+            Rules::without(|rules| {
+                rules.failed_proof_unmarks = false;
+            }),
         );
     }
 }

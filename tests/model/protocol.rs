@@ -181,6 +181,7 @@ impl Protocol {
         state.processes[who].at = u8::try_from(self.programs[who].labels[label]).unwrap();
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each step")]
     fn step(&self, state: &mut State, who: usize) {
         let op = self.op(state, who);
         let me = u8::try_from(who + 1).unwrap();
@@ -339,7 +340,7 @@ impl Protocol {
 
 /// Ids are random; here, the smallest that nobody knows of.
 fn unused_id(state: &State) -> u8 {
-    (1..)
+    (1..=u8::MAX)
         .find(|id| {
             state.spots.iter().all(|spot| spot.condemned != *id)
                 && state.processes.iter().all(|process| process.id != *id)

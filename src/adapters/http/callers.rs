@@ -8,8 +8,8 @@ use hyper::http::uri::Authority;
 
 use super::client;
 use super::connection::Connection;
-use super::credentials::{self, Basic, Shown};
 use super::current::Serving;
+use super::credentials::{self, Basic, Shown};
 use super::error::{Cause, HttpError};
 use super::route::Route;
 use crate::domain::error::RegistryError;
@@ -102,10 +102,7 @@ impl Visitor {
             Some(scope) if matches!(route, Route::Catalog(_)) && !scope.catalog => {
                 Err(RegistryError::ScopeInsufficient.into())
             }
-            None if asks
-                && caller.identity.is_none()
-                && !self.serving.registry.access().is_open() =>
-            {
+            None if asks && caller.identity.is_none() && !self.serving.registry.access().is_open() => {
                 Err(Cause::Unauthorized("log in to go on").into())
             }
             _ => Ok(()),

@@ -60,8 +60,14 @@ async fn a_token_stands_for_whom_it_was_given_to() {
 /// lessons.md, security 9: what was revoked is not believed any more.
 #[tokio::test]
 async fn an_identity_that_is_gone_or_another_is_not_believed() {
-    assert_eq!(login(None, Some(claims(7))).by_token("x").await.unwrap(), None);
-    assert_eq!(login(Some(8), Some(claims(7))).by_token("x").await.unwrap(), None);
+    assert_eq!(
+        login(None, Some(claims(7))).by_token("x").await.unwrap(),
+        None
+    );
+    assert_eq!(
+        login(Some(8), Some(claims(7))).by_token("x").await.unwrap(),
+        None
+    );
     assert_eq!(login(Some(7), None).by_token("x").await.unwrap(), None);
 }
 
