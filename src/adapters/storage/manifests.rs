@@ -243,7 +243,7 @@ impl ManifestStore for Store {
         let mut all = Vec::new();
         for algorithm in Algorithm::ALL {
             let dir = layout::revisions(repository, algorithm);
-            let names = self.tree.children(&dir, "link", &Page::all()).await?;
+            let names = self.tree.children(&dir, "", &Page::all()).await?;
             let digests = names.items.into_iter();
             all.extend(digests.filter_map(|hex| format!("{algorithm}:{hex}").parse().ok()));
         }
