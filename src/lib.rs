@@ -15,6 +15,7 @@ pub mod domain {
     pub mod access;
     pub mod blobs;
     pub mod catalog;
+    pub mod collector;
     pub mod error;
     pub mod login;
     mod looks;
@@ -22,6 +23,7 @@ pub mod domain {
     pub mod mirror;
     pub mod model;
     pub mod namespaces;
+    mod references;
     pub mod referrers;
     pub mod registry;
     pub mod tags;

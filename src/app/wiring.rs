@@ -4,7 +4,8 @@ mod mirrors;
 mod store;
 
 use std::error::Error;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -22,8 +23,9 @@ use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
 use crate::adapters::upstream::MemoryTokens;
-use crate::app::config::{AccessPolicyConfig, Config, RepositoryConfig};
+use crate::app::config::{AccessPolicyConfig, CollectorConfig, Config, RepositoryConfig};
 use crate::domain::access::AccessPolicy;
+use crate::domain::collector::{Collector, CollectorSettings};
 use crate::domain::login::Login;
 use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
@@ -85,6 +87,14 @@ impl Caches {
     }
 }
 
+/// A collector, and what it was made for.
+pub struct Collecting {
+    /// The collector.
+    pub collector: Collector,
+    config: CollectorConfig,
+    store: Weak<Store>,
+}
+
 /// What outlives every configuration.
 pub struct Shared {
     /// The server is told to stop.
@@ -116,6 +126,28 @@ impl Built {
             tls: self.tls.clone(),
             settings: settings(&self.config),
         }
+    }
+
+    /// The collector, if it is to run: the one that ran before, where it is the same, because it remembers what it has
+    /// marked.
+    #[must_use]
+    pub fn collecting(&self, earlier: Option<Collecting>) -> Option<Collecting> {
+        let config = &self.config.collector;
+        let store = Arc::downgrade(&self.store);
+        let same = earlier.filter(|it| it.config == *config && it.store.ptr_eq(&store));
+        same.or_else(|| {
+            let settings = CollectorSettings {
+                grace_period: config.grace_period.duration(),
+                rate_limit: config.rate_limit.and_then(NonZero::new),
+            };
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let Store { ports, locks, .. } = &*self.store;
+            config.enabled.then(|| Collecting {
+                collector: Collector::new(ports, locks, &clock, settings),
+                config: config.clone(),
+                store,
+            })
+        })
     }
 
     /// Gives the store free for other servers, and those before it. Nobody uses them any more.

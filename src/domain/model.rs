@@ -27,7 +27,7 @@ pub use descriptor::Descriptor;
 pub use digest::{Algorithm, Digest, InvalidDigest};
 pub use hasher::Hasher;
 pub use manifest::{InvalidManifest, Manifest, ManifestContent, Need, Requirement};
-pub use mark::{Look, Mark, Sight, Thing};
+pub use mark::{Found, Look, Mark, Sight, Thing};
 pub use media_type::MediaType;
 pub use name::{InvalidName, RepositoryName};
 pub use page::{Listing, Page};

@@ -16,6 +16,8 @@ use crate::ports::LockError;
 /// variants, at most one of each: then nobody waits in a circle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LockKey {
+    /// The collector: one of all servers runs it.
+    Collector,
     /// One repository's blob, while it is fetched from an upstream.
     Fill(RepositoryName, Digest),
     /// One upload session.
@@ -48,6 +50,7 @@ impl From<&Thing> for LockKey {
 impl fmt::Display for LockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Collector => f.write_str("collector"),
             Self::Fill(repository, digest) => write!(f, "fill {repository}@{digest}"),
             Self::Session(id) => write!(f, "session {id}"),
             Self::Revision(repository, digest) => write!(f, "revision {repository}@{digest}"),

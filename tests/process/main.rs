@@ -2,6 +2,7 @@
 //! killed, and put on disks that fill up.
 
 mod client;
+mod collect;
 mod crash;
 mod descriptors;
 mod full_disk;

@@ -78,6 +78,20 @@ macro_rules! storage_contracts {
                 a_repository_exists_once_it_holds_a_manifest,
                 repositories_are_listed_in_byte_order_of_the_whole_name,
                 a_repository_without_manifests_is_gone;
+            collector:
+                what_nothing_references_goes_and_the_rest_stays,
+                what_is_fresh_stays,
+                who_asks_for_a_marked_blob_saves_it,
+                a_proof_that_fails_takes_the_mark_away,
+                marks_that_somebody_left_are_judged_anew,
+                a_manifest_that_nobody_understands_keeps_its_repository,
+                a_manifest_whose_content_is_another_keeps_its_repository,
+                a_push_that_was_given_up_goes,
+                one_collects_at_a_time,
+                every_link_is_found_however_many_there_are,
+                old_records_of_deletions_are_listed_and_removed,
+                a_deleted_index_lets_go_of_what_nobody_else_holds,
+                a_child_that_is_pushed_again_after_its_mark_stays;
         }
     };
 }

@@ -2,6 +2,7 @@
 
 pub mod blob_links;
 pub mod blobs;
+pub mod collector;
 pub mod locks;
 pub mod manifests;
 pub mod marks;

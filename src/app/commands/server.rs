@@ -15,6 +15,14 @@ use crate::adapters::http::{self, Current};
 use crate::app::reload::{Origin, Reloading, Variables};
 use crate::app::shutdown::Hangups;
 use crate::app::wiring::{self, Built, Shared};
+use crate::domain::collector::Pass;
+use crate::domain::error::RegistryError;
+
+/// How many doubts of a pass are told.
+const DOUBTS: usize = 20;
+
+/// How long a server that has just started has other things to do than to collect.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Serves what the configuration describes, now and whenever it changes, until `stop` is cancelled and what was running
 /// is done.
@@ -68,6 +76,7 @@ async fn serve(
     };
     let stop = &shared.stop;
     let tidying = tokio::spawn(expire_uploads(running.subscribe(), stop.clone()));
+    let collecting = tokio::spawn(collect(running.subscribe(), stop.clone()));
     let stop_when_lost = async {
         if stop
             .run_until_cancelled(shared.lost.cancelled())
@@ -83,7 +92,76 @@ async fn serve(
         stop_when_lost,
     );
     tidying.abort();
+    // It ends by itself, and a removal that is under way ends under its lock.
+    let grace = running
+        .borrow()
+        .config
+        .server
+        .query_timeout_grace_period
+        .duration();
+    stop.cancel();
+    if tokio::time::timeout(grace, collecting).await.is_err() {
+        tracing::warn!("the collector does not end in time, and is left behind");
+    }
     served.map_err(failed)
+}
+
+/// Frees the space of what nothing references, again and again.
+async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
+    let mut collecting = None;
+    loop {
+        let built = running.borrow_and_update().clone();
+        collecting = built.collecting(collecting);
+        let interval = built.config.collector.interval.duration();
+        // What was replaced must not be held.
+        drop(built);
+        let mut pause = interval.min(FIRST_PAUSE);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause), if collecting.is_some() => {}
+                changed = running.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+            }
+            pause = interval;
+            if let Some(it) = &mut collecting {
+                let go_on = || !stop.is_cancelled() && matches!(running.has_changed(), Ok(false));
+                tell(it.collector.pass(&go_on).await);
+            }
+        }
+    }
+}
+
+fn tell(pass: Result<Option<Pass>, RegistryError>) {
+    match pass {
+        Ok(None) => {}
+        Ok(Some(pass)) => {
+            let Pass {
+                seen,
+                marked,
+                removed,
+                freed,
+                doubts,
+            } = pass;
+            tracing::info!(
+                seen,
+                marked,
+                removed,
+                freed,
+                doubts = doubts.len(),
+                "collected"
+            );
+            for doubt in doubts.iter().take(DOUBTS) {
+                tracing::warn!(doubt, "nothing is collected there");
+            }
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "nothing could be collected");
+        }
+    }
 }
 
 /// Removes idle upload sessions now and then: often enough that none gets much

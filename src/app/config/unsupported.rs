@@ -29,10 +29,6 @@ use When::{Filled, On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
-    Row { key: "collector.enabled",                      when: On,      instead: "leave it out; nothing is collected" },
-    Row { key: "collector.interval",                     when: Present, instead: "leave it out; nothing is collected" },
-    Row { key: "collector.grace_period",                 when: Present, instead: "leave it out; nothing is collected" },
-    Row { key: "collector.rate_limit",                   when: Present, instead: "leave it out; nothing is collected" },
     Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
     Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; all that was pulled is kept" },
     Row { key: "repository.*.retention_policy.rules",    when: Filled,  instead: "leave it out; everything is kept" },

@@ -101,16 +101,23 @@ impl Setup {
         }
     }
 
+    /// Who may do what.
+    pub fn namespaces(&self) -> Namespaces {
+        let namespaces = self.namespaces.iter();
+        Namespaces::new(namespaces.map(|(prefix, it)| ((*prefix).to_owned(), it.clone())))
+    }
+
     /// The registry that it describes.
     pub fn registry(&self) -> Arc<Registry> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
-        let namespaces = self
-            .namespaces
-            .iter()
-            .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
-        let namespaces = Namespaces::new(namespaces);
-        let registry = Registry::new(&self.storage, &self.locks, &clock, &tasks, namespaces);
+        let registry = Registry::new(
+            &self.storage,
+            &self.locks,
+            &clock,
+            &tasks,
+            self.namespaces(),
+        );
         let login = self.identities.clone().map(|identities| {
             let tokens = self.tokens.clone();
             let tokens = tokens.unwrap_or_else(|| Self::tokens("k".repeat(32), clock));

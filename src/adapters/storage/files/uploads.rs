@@ -191,7 +191,7 @@ impl UploadSessions for Files {
         self.blocking(layout::REPOSITORIES, |files| {
             let root = files.at(layout::REPOSITORIES);
             let mut sessions = Vec::new();
-            for path in super::listing::walk(&root, layout::UPLOADS)? {
+            for path in super::listing::walk(&root, &[layout::UPLOADS])? {
                 let Ok(repository) = path.parse::<RepositoryName>() else {
                     continue;
                 };

@@ -180,7 +180,7 @@ impl UploadSessions for Objects {
     async fn list(&self) -> Result<Vec<IdleSession>, StoreError> {
         let mut sessions = Vec::new();
         let root = layout::REPOSITORIES;
-        for path in self.walk(root, layout::UPLOADS).await? {
+        for path in self.walk(root, &[layout::UPLOADS]).await? {
             let Ok(repository) = path.parse::<RepositoryName>() else {
                 continue;
             };
