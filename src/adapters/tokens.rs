@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip128::SipHasher13;
 use uuid::Uuid;
 
-pub use self::keys::{Keys, LEAST_SECRET, LONGEST_LIFE};
+pub use self::keys::{BadKey, Keys, LEAST_SECRET, LONGEST_LIFE};
 use crate::domain::model::{Scope, Secret, Timestamp};
 use crate::ports::{Bearer, Claims, Clock, IssuedToken, StoreError, Tokens};
 
