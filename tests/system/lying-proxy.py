@@ -67,17 +67,19 @@ def answer(status, body=b"", *headers):
 
 
 def lie_about(method, path):
-    """The lie that this request meets, which is then one less."""
-    global fault, times
+    """The lie that this request meets, or None."""
     kind = BLOBS if "/blobs/" in path else MANIFESTS if "/manifests/" in path else set()
     if not path.startswith("/v2/") or fault not in EVERYTHING | (kind if method == "GET" else set()):
         return None
-    lie = fault
-    if times:
-        times -= 1
-        if times == 0:
-            fault = "none"
-    return lie
+    return fault
+
+
+def told():
+    """One lie less to tell."""
+    global fault, times
+    times -= 1
+    if times == 0:
+        fault = "none"
 
 
 def flat(lie, path):
@@ -148,7 +150,10 @@ async def serve(reader, writer):
                 continue
             lie = lie_about(method, path)
             said = {"method": method, "path": path, "headers": headers, "lie": lie, "status": None}
-            here = flat(lie, path) or (None if upstream.isdigit() else from_layout(method, path))
+            here = flat(lie, path)
+            if here is not None:
+                told()
+            here = here or (None if upstream.isdigit() else from_layout(method, path))
             if here is not None:
                 said["status"] = int(here.split(b" ")[1])
                 print(json.dumps(said), file=log)
@@ -167,8 +172,12 @@ async def serve(reader, writer):
             if not raw:
                 raise Left
             said["status"] = int(first.split(" ")[1])
+            # Who is not let in is told so, as always.
+            if said["status"] not in (200, 206):
+                said["lie"] = lie = None
             print(json.dumps(said), file=log)
-            if lie and said["status"] in (200, 206):
+            if lie:
+                told()
                 await distorted(lie, said["status"], raw, headers, from_server, writer)
                 continue
             writer.write(raw)
