@@ -15,11 +15,15 @@ pub mod domain {
     pub mod access;
     pub mod blobs;
     pub mod catalog;
+    pub mod collector;
     pub mod error;
+    pub mod login;
     mod looks;
     pub mod manifests;
+    pub mod mirror;
     pub mod model;
     pub mod namespaces;
+    mod references;
     pub mod referrers;
     pub mod registry;
     pub mod tags;
@@ -50,7 +54,10 @@ pub mod ports {
     mod repository_index;
     mod storage_ports;
     mod tag_index;
+    mod tasks;
     mod token_cache;
+    mod token_keys;
+    mod tokens;
     mod upload_sessions;
     mod upstream;
 
@@ -71,7 +78,10 @@ pub mod ports {
     pub use repository_index::*;
     pub use storage_ports::*;
     pub use tag_index::*;
+    pub use tasks::*;
     pub use token_cache::*;
+    pub use token_keys::*;
+    pub use tokens::*;
     pub use upload_sessions::*;
     pub use upstream::*;
 }
@@ -83,24 +93,20 @@ pub mod adapters {
 
     pub mod cel;
     pub mod clock;
+    pub mod file_watch;
     pub mod http;
     pub mod identities;
     pub mod locks;
     pub mod redis;
     pub mod storage;
+    pub mod tasks;
     pub mod telemetry {
         //! Outbound: traces, metrics, health.
         pub mod config;
     }
-    pub mod tokens {
-        //! The token service.
-        pub mod config;
-    }
+    pub mod tokens;
     pub mod units;
-    pub mod upstream {
-        //! Outbound: other registries.
-        pub mod config;
-    }
+    pub mod upstream;
 }
 
 #[deny(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -111,6 +117,7 @@ pub mod app {
     pub mod commands;
     pub mod config;
     mod logging;
+    pub mod reload;
     mod run;
     pub mod shutdown;
     pub mod wiring;

@@ -16,6 +16,7 @@ mod conditions;
 pub mod config;
 mod connection;
 mod credentials;
+mod current;
 mod error;
 mod handlers;
 mod handshake;
@@ -33,5 +34,6 @@ mod socket;
 pub mod tls;
 mod tuning;
 
+pub use current::{Current, Serving};
 pub use listener::serve;
 pub use settings::Settings;

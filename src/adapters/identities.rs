@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 use siphasher::sip128::SipHasher24;
 use thiserror::Error;
 use tokio::sync::Semaphore;
@@ -20,7 +21,7 @@ use self::config::IdentityConfig;
 use self::failures::Failures;
 pub use self::password_hash::{BadHash, PasswordHash, hash};
 use crate::domain::model::{Credentials, Identity, Secret};
-use crate::ports::{AuthenticationError, Authenticator};
+use crate::ports::{AuthenticationError, Authenticator, FoundIdentity};
 
 /// How many passwords are hashed at a time: each takes a core and megabytes, and anybody can ask for it.
 const AT_A_TIME: usize = 2;
@@ -28,7 +29,8 @@ const AT_A_TIME: usize = 2;
 /// How long a verified password is remembered after its last use.
 const REMEMBERED: Duration = Duration::from_mins(5);
 
-/// The configured identities. What has been verified is forgotten with the value, so a reload forgets all.
+/// The configured identities. What has been verified is forgotten with the value, so a reload forgets all; who has
+/// guessed wrong is not forgotten by [`Identities::replaced_by`].
 #[derive(Clone)]
 pub struct Identities(Arc<Shared>);
 
@@ -39,13 +41,14 @@ struct Shared {
     /// Makes the tags by which passwords are remembered. Nobody else has its key, which ends with the process: so
     /// nobody can make a password for a tag, or learn anything from how long two tags are compared.
     tags: SipHasher24,
-    failures: Failures,
+    failures: Arc<Failures>,
     pool: Arc<Semaphore>,
     hashed: AtomicU64,
 }
 
 struct Known {
-    identity: Identity,
+    identity: Arc<Identity>,
+    stamp: u64,
     password: PasswordHash,
     /// There is one password that is right, so one place is enough.
     remembered: Mutex<Option<Remembered>>,
@@ -72,6 +75,28 @@ impl Identities {
     pub fn new(
         identities: &BTreeMap<String, IdentityConfig>,
     ) -> Result<Option<Self>, IdentityError> {
+        let pool = Arc::new(Semaphore::new(AT_A_TIME));
+        Self::counting(identities, Arc::default(), pool)
+    }
+
+    /// Other identities in the place of these. Who has guessed wrong is remembered, and no more passwords than before
+    /// are hashed at a time.
+    ///
+    /// # Errors
+    /// When one of them can't be used.
+    pub fn replaced_by(
+        &self,
+        identities: &BTreeMap<String, IdentityConfig>,
+    ) -> Result<Option<Self>, IdentityError> {
+        let (failures, pool) = (Arc::clone(&self.0.failures), Arc::clone(&self.0.pool));
+        Self::counting(identities, failures, pool)
+    }
+
+    fn counting(
+        identities: &BTreeMap<String, IdentityConfig>,
+        failures: Arc<Failures>,
+        pool: Arc<Semaphore>,
+    ) -> Result<Option<Self>, IdentityError> {
         let mut by_username = HashMap::new();
         for (id, config) in identities {
             let password = PasswordHash::parse(&config.password);
@@ -81,10 +106,11 @@ impl Identities {
             })?;
             let username = config.username.clone();
             let known = Known {
-                identity: Identity {
+                identity: Arc::new(Identity {
                     id: id.clone(),
                     username: username.clone(),
-                },
+                }),
+                stamp: stamp(id, &config.password),
                 password,
                 remembered: Mutex::new(None),
             };
@@ -99,8 +125,8 @@ impl Identities {
             by_username,
             decoy,
             tags: SipHasher24::new_with_keys(one, other),
-            failures: Failures::default(),
-            pool: Arc::new(Semaphore::new(AT_A_TIME)),
+            failures,
+            pool,
             hashed: AtomicU64::new(0),
         }))))
     }
@@ -117,10 +143,10 @@ impl Authenticator for Identities {
     async fn authenticate(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<Identity>, AuthenticationError> {
+    ) -> Result<Option<Arc<Identity>>, AuthenticationError> {
         let shared = &self.0;
         // Before failures count: who is known is not shut out by who guesses at the same address.
-        if let Some(identity) = shared.recall(credentials) {
+        if let Some(identity) = self.recall(&credentials.username, credentials.password.expose()) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -130,7 +156,7 @@ impl Authenticator for Identities {
         let permit = Arc::clone(&shared.pool).acquire_owned().await;
         let permit = permit.map_err(|closed| unavailable(closed.into()))?;
         // While this waited, others of the same client may have succeeded, or failed once too often.
-        if let Some(identity) = shared.recall(credentials) {
+        if let Some(identity) = self.recall(&credentials.username, credentials.password.expose()) {
             return Ok(Some(identity));
         }
         shared.failures.check(credentials)?;
@@ -143,12 +169,9 @@ impl Authenticator for Identities {
         });
         verified.await.map_err(|panic| unavailable(panic.into()))
     }
-}
 
-impl Shared {
-    /// The identity, if this is the password that was verified lately.
-    fn recall(&self, credentials: &Credentials) -> Option<Identity> {
-        let known = self.by_username.get(&credentials.username)?;
+    fn recall(&self, username: &str, password: &str) -> Option<Arc<Identity>> {
+        let known = self.0.by_username.get(username)?;
         let mut place = known.place();
         let remembered = place.as_mut()?;
         let now = Instant::now();
@@ -156,15 +179,35 @@ impl Shared {
             *place = None;
             return None;
         }
-        if remembered.tag != self.tag(&credentials.password) {
+        if remembered.tag != self.0.tag(password) {
             return None;
         }
         remembered.used = now;
-        Some(known.identity.clone())
+        Some(Arc::clone(&known.identity))
     }
 
+    fn find(&self, username: &str) -> Option<FoundIdentity> {
+        let known = self.0.by_username.get(username)?;
+        Some(FoundIdentity {
+            identity: Arc::clone(&known.identity),
+            stamp: known.stamp,
+        })
+    }
+}
+
+/// Part of a hash of what makes the identity this one. A token that carries it tells nothing of the password: what is
+/// hashed has argon2's salt in it.
+fn stamp(id: &str, password: &Secret) -> u64 {
+    let hash = Sha256::new().chain_update(id).chain_update([0]);
+    let hash = hash.chain_update(password.expose()).finalize();
+    hash.iter()
+        .take(8)
+        .fold(0, |stamp, byte| stamp << 8 | u64::from(*byte))
+}
+
+impl Shared {
     /// The identity, if this is its password. Remembers what is right, and counts what is wrong.
-    fn verify(&self, credentials: &Credentials) -> Option<Identity> {
+    fn verify(&self, credentials: &Credentials) -> Option<Arc<Identity>> {
         let known = self.by_username.get(&credentials.username);
         let hash = known.map_or(&self.decoy, |known| &known.password);
         self.hashed.fetch_add(1, Ordering::Relaxed);
@@ -174,14 +217,14 @@ impl Shared {
             return None;
         };
         *known.place() = Some(Remembered {
-            tag: self.tag(&credentials.password),
+            tag: self.tag(credentials.password.expose()),
             used: Instant::now(),
         });
-        Some(known.identity.clone())
+        Some(Arc::clone(&known.identity))
     }
 
-    fn tag(&self, password: &Secret) -> u128 {
-        self.tags.hash(password.expose().as_bytes()).as_u128()
+    fn tag(&self, password: &str) -> u128 {
+        self.tags.hash(password.as_bytes()).as_u128()
     }
 }
 

@@ -5,8 +5,10 @@ mod keyed;
 mod memory;
 mod owned;
 mod queued;
+mod succeeding;
 
 pub use files::FileLocks;
 pub use memory::MemoryLocks;
 pub use owned::OwnedLocks;
 pub use queued::QueuedLocks;
+pub use succeeding::{SucceedingLocks, Successor};

@@ -19,6 +19,7 @@ mod repositories;
 mod s3;
 mod session;
 mod tags;
+mod token_keys;
 mod tree;
 
 pub use s3::{Agree, Bucket, BucketError, Group, Owner, Pace};
@@ -148,6 +149,7 @@ fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
         referrers: store.clone(),
         repositories: store.clone(),
         deletions: store.clone(),
+        token_keys: store.clone(),
         hints: None,
         durability: store,
     }

@@ -5,6 +5,7 @@ mod byte_size;
 mod fields;
 mod http_url;
 mod nearest;
+pub mod pem;
 mod seconds;
 mod uptime;
 

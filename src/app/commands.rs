@@ -5,6 +5,7 @@ pub mod policy;
 pub mod scrub;
 pub mod server;
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 
@@ -51,4 +52,18 @@ pub enum CommandError {
     /// A second signal came before the first was obeyed.
     #[error("stopped before everything was finished")]
     Interrupted,
+}
+
+impl CommandError {
+    /// The error and what caused it, in one line.
+    #[must_use]
+    pub fn with_causes(&self) -> String {
+        let mut line = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            line = format!("{line}: {error}");
+            cause = error.source();
+        }
+        line
+    }
 }

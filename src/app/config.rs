@@ -3,6 +3,7 @@
 mod document;
 mod error;
 mod findings;
+mod frozen;
 mod key_path;
 mod load;
 mod read;
@@ -14,6 +15,7 @@ mod validate;
 mod wording;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::Deserialize;
 
@@ -27,7 +29,7 @@ use crate::adapters::units::ByteSize;
 
 pub use error::{ConfigError, Place, Problem};
 pub use key_path::KeyPath;
-pub use load::{Environment, Loaded, Source, load, parse};
+pub use load::{DEFAULT_FILE, Environment, Loaded, Source, load, parse};
 pub use repository::{AccessPolicyConfig, RepositoryConfig, RetentionPolicyConfig};
 pub use upkeep::{CollectorConfig, MaintenanceConfig, UploadsConfig};
 
@@ -82,6 +84,24 @@ impl Config {
             StorageConfig::S3(s3) => s3.multipart_min_part_size,
         };
         self.server.streaming_chunk_size.unwrap_or(suits_storage)
+    }
+
+    /// The files that it names: what is in them is part of it.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let tls = self.server.tls.iter().flat_map(|tls| {
+            let pair = [&tls.server_certificate_bundle, &tls.server_private_key];
+            pair.into_iter().chain(&tls.client_ca_bundle)
+        });
+        let s3 = match &self.storage {
+            StorageConfig::Fs(_) => None,
+            StorageConfig::S3(s3) => s3.ca_bundle.as_ref(),
+        };
+        let upstreams = self.repository.values().flat_map(|it| &it.upstream);
+        let upstreams = upstreams.flat_map(|it| {
+            let pair = it.client_certificate.iter().chain(&it.client_private_key);
+            it.server_ca_bundle.iter().chain(pair)
+        });
+        tls.chain(s3).chain(upstreams)
     }
 }
 

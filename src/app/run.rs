@@ -1,6 +1,5 @@
 //! `run`: the arguments, the configuration, the runtime and the command, and what is said of their failures.
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
@@ -49,12 +48,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let named = cli.config.as_deref();
     let done = match &cli.command {
         Command::HashPassword(_) => commands::hash_password::hash_password().map(success),
-        Command::Policy(policy) => execute(named, async |config, _| test_policy(config, policy)),
-        Command::Scrub(_) => execute(named, async |config, _| {
-            commands::scrub::scrub(config).map(success)
-        }),
-        Command::Server(_) => execute(named, async |config, signals| {
-            let served = commands::server::server(config, signals.stop.clone()).await;
+        Command::Policy(policy) => execute(async |_| test_policy(&configuration(named)?, policy)),
+        Command::Scrub(_) => {
+            execute(async |_| commands::scrub::scrub(&configuration(named)?).map(success))
+        }
+        Command::Server(_) => execute(async |signals| {
+            let stop = signals.stop.clone();
+            let served = commands::server::server(named, environment, stop).await;
             served.map(success)
         }),
     };
@@ -65,7 +65,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::from(BAD_CONFIGURATION)
         }
         Err(error) => {
-            tracing::error!("{}", with_causes(&error));
+            tracing::error!("{}", error.with_causes());
             ExitCode::from(FAILED)
         }
     }
@@ -75,17 +75,16 @@ fn success((): ()) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs a command on the configuration, until it is done or stopped by force.
-fn execute<C>(named: Option<&Path>, command: C) -> Result<ExitCode, CommandError>
+/// Runs a command until it is done or stopped by force.
+fn execute<C>(command: C) -> Result<ExitCode, CommandError>
 where
-    C: AsyncFnOnce(&Config, &Signals) -> Result<ExitCode, CommandError>,
+    C: AsyncFnOnce(&Signals) -> Result<ExitCode, CommandError>,
 {
-    let config = configuration(named)?;
     let runtime = runtime().map_err(CommandError::Runtime)?;
     let result = runtime.block_on(async {
         let signals = Signals::listen().map_err(CommandError::Runtime)?;
         tokio::select! {
-            result = command(&config, &signals) => result,
+            result = command(&signals) => result,
             () = signals.at_once.cancelled() => Err(CommandError::Interrupted),
         }
     });
@@ -95,16 +94,7 @@ where
 
 fn configuration(named: Option<&Path>) -> Result<Config, ConfigError> {
     let source = Source::choose(named, Path::new(""));
-    let loaded = config::load(&source, &environment)?;
-    for warning in &loaded.warnings {
-        tracing::warn!("{}:{warning}", loaded.file);
-    }
-    if source == Source::Embedded {
-        tracing::warn!(
-            "there is no config.toml and none was named (-c): using ./registry-data, on this machine only, everything allowed"
-        );
-    }
-    Ok(loaded.config)
+    Ok(config::load(&source, &environment)?.announce())
 }
 
 fn test_policy(config: &Config, policy: &Policy) -> Result<ExitCode, CommandError> {
@@ -125,17 +115,6 @@ fn runtime() -> io::Result<tokio::runtime::Runtime> {
         .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
-}
-
-/// An error and what caused it, in one line.
-fn with_causes(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }
 
 #[expect(

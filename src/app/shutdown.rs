@@ -37,11 +37,41 @@ impl Signals {
     }
 }
 
+/// SIGHUP, which asks for the configuration to be read again.
+pub struct Hangups(platform::Hangups);
+
+impl Hangups {
+    /// Listens from now on; until then the signal ends the program. Must be called inside a runtime.
+    ///
+    /// # Errors
+    /// When the operating system lets no handler be installed.
+    pub fn listen() -> io::Result<Self> {
+        platform::Hangups::new().map(Self)
+    }
+
+    /// The next one; several that come at once are one. None ever comes where the system has no such signal.
+    pub async fn next(&mut self) {
+        self.0.next().await;
+    }
+}
+
 #[cfg(unix)]
 mod platform {
     use std::io;
 
     use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    pub(super) struct Hangups(Signal);
+
+    impl Hangups {
+        pub(super) fn new() -> io::Result<Self> {
+            signal(SignalKind::hangup()).map(Self)
+        }
+
+        pub(super) async fn next(&mut self) {
+            self.0.recv().await;
+        }
+    }
 
     pub(super) struct Source {
         terminate: Signal,
@@ -68,6 +98,19 @@ mod platform {
 #[cfg(not(unix))]
 mod platform {
     use std::io;
+
+    pub(super) struct Hangups;
+
+    impl Hangups {
+        #[expect(clippy::unnecessary_wraps, reason = "its twin can fail")]
+        pub(super) fn new() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        pub(super) async fn next(&mut self) {
+            std::future::pending().await
+        }
+    }
 
     pub(super) struct Source;
 

@@ -1,33 +1,40 @@
-//! The composition root: every `Arc<dyn …>` of the program is made in this file.
+//! The composition root: every `Arc<dyn …>` of the program is made here and below.
+
+mod mirrors;
+mod store;
 
 use std::error::Error;
-use std::path::Path;
-use std::sync::Arc;
+use std::num::NonZero;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use rustls::ServerConfig;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use self::store::Store;
 use crate::adapters::cel;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::http::{Settings, tls};
+use crate::adapters::http::{Serving, Settings, tls};
 use crate::adapters::identities::Identities;
-use crate::adapters::locks::{FileLocks, MemoryLocks, OwnedLocks, QueuedLocks};
-use crate::adapters::redis::config::RedisLockConfig;
-use crate::adapters::redis::{Redis, RedisCache, RedisLocks};
-use crate::adapters::storage::config::{S3Config, StorageConfig};
-use crate::adapters::storage::{self, Agree, Bucket, BucketError, Owner, Pace};
-use crate::app::config::{AccessPolicyConfig, Config};
+use crate::adapters::redis::{Redis, RedisCache};
+use crate::adapters::tasks::RuntimeTasks;
+use crate::adapters::tokens::{Keys, SignedTokens};
+use crate::adapters::units::HttpUrl;
+use crate::adapters::upstream::MemoryTokens;
+use crate::app::config::{AccessPolicyConfig, CollectorConfig, Config, RepositoryConfig};
 use crate::domain::access::AccessPolicy;
+use crate::domain::collector::{Collector, CollectorSettings};
+use crate::domain::login::Login;
+use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use crate::ports::{Clock, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
 
-/// How long a lock is waited for: longer than any holder needs for a few small
-/// writes on a slow disk, and short enough to tell the client in time.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the end of the server may wait for a store that does not answer.
+const LAST_RELEASES: Duration = Duration::from_secs(10);
 
 /// A part of the registry that can't be built as its section of the configuration asks.
 #[derive(Debug, Error)]
@@ -40,48 +47,196 @@ pub struct BuildError {
     pub source: Box<dyn Error + Send + Sync>,
 }
 
-/// What a store is reached by: its ports, and the locks of all who write to it.
-struct Store {
-    ports: StoragePorts,
-    locks: Arc<dyn LockManager>,
-    owner: Option<Owner>,
-}
-
 /// What a configuration describes, built.
 pub struct Built {
+    /// The configuration.
+    pub config: Config,
     /// The registry.
-    pub registry: Registry,
-    /// The lease on the store, where only one server may work on it.
-    pub owner: Option<Owner>,
+    pub registry: Arc<Registry>,
+    tls: Option<Arc<ServerConfig>>,
+    identities: Option<Identities>,
+    tokens: Arc<dyn Tokens>,
+    caches: Caches,
+    store: Arc<Store>,
 }
 
-/// Builds the registry that a configuration describes.
+/// What servers that share a cache tell each other; without one, what this one remembers.
+#[derive(Clone)]
+struct Caches {
+    hints: Option<Arc<dyn MountHints>>,
+    /// Tokens of upstreams.
+    tokens: Arc<dyn TokenCache>,
+}
+
+impl Default for Caches {
+    fn default() -> Self {
+        Self {
+            hints: None,
+            tokens: Arc::new(MemoryTokens::default()),
+        }
+    }
+}
+
+impl Caches {
+    fn shared(cache: &Arc<RedisCache>) -> Self {
+        let tokens = Arc::clone(cache) as Arc<dyn TokenCache>;
+        Self {
+            hints: Some(Arc::clone(cache) as Arc<dyn MountHints>),
+            tokens: Arc::new(MemoryTokens::before(tokens)),
+        }
+    }
+}
+
+/// A collector, and what it was made for.
+pub struct Collecting {
+    /// The collector.
+    pub collector: Collector,
+    config: CollectorConfig,
+    store: Weak<Store>,
+}
+
+/// What outlives every configuration.
+pub struct Shared {
+    /// The server is told to stop.
+    pub stop: CancellationToken,
+    /// The lease on the store was lost, for good.
+    pub lost: CancellationToken,
+    /// Stores that follow others.
+    successions: TaskTracker,
+}
+
+impl Shared {
+    /// For a server that `stop` tells to stop.
+    #[must_use]
+    pub fn new(stop: CancellationToken) -> Self {
+        Self {
+            stop,
+            lost: CancellationToken::new(),
+            successions: TaskTracker::new(),
+        }
+    }
+}
+
+impl Built {
+    /// What the server needs of it.
+    #[must_use]
+    pub fn serving(&self) -> Serving {
+        Serving {
+            registry: Arc::clone(&self.registry),
+            tls: self.tls.clone(),
+            settings: settings(&self.config),
+        }
+    }
+
+    /// The collector, if it is to run: the one that ran before, where it is the same, because it remembers what it has
+    /// marked.
+    #[must_use]
+    pub fn collecting(&self, earlier: Option<Collecting>) -> Option<Collecting> {
+        let config = &self.config.collector;
+        let store = Arc::downgrade(&self.store);
+        let same = earlier.filter(|it| it.config == *config && it.store.ptr_eq(&store));
+        same.or_else(|| {
+            let settings = CollectorSettings {
+                grace_period: config.grace_period.duration(),
+                rate_limit: config.rate_limit.and_then(NonZero::new),
+            };
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let Store { ports, locks, .. } = &*self.store;
+            config.enabled.then(|| Collecting {
+                collector: Collector::new(ports, locks, &clock, settings),
+                config: config.clone(),
+                store,
+            })
+        })
+    }
+
+    /// Gives the store free for other servers, and those before it. Nobody uses them any more.
+    pub async fn release(&self, shared: Shared) {
+        shared.successions.close();
+        let released = async { tokio::join!(self.store.release(), shared.successions.wait()) };
+        if tokio::time::timeout(LAST_RELEASES, released).await.is_err() {
+            tracing::warn!("a lease on a store is not given back, and ends by itself");
+        }
+    }
+}
+
+/// Builds what a configuration describes. What is the same in `earlier` is taken from there; nothing of it changes
+/// where this fails.
 ///
 /// # Errors
 /// When a part can't be built.
-pub async fn registry(config: &Config) -> Result<Built, BuildError> {
-    let namespaces = namespaces(config)?;
-    let identities = identities(config)?;
-    let mut store = store(config).await?;
-    if let Some(cache) = &config.cache_store.redis {
-        let prefix = cache.key_prefix.as_deref();
-        let redis = redis(&cache.url, prefix, "cache_store.redis.url").await?;
-        store.ports.hints = Some(Arc::new(RedisCache::new(redis)));
-    }
+pub async fn build(
+    config: Config,
+    earlier: Option<&Built>,
+    shared: &Shared,
+) -> Result<Built, BuildError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let unchanged = earlier.filter(|it| it.config.cache_store == config.cache_store);
+    let caches = match (unchanged, &config.cache_store.redis) {
+        (Some(built), _) => built.caches.clone(),
+        (None, None) => Caches::default(),
+        (None, Some(cache)) => {
+            let prefix = cache.key_prefix.as_deref();
+            let redis = redis(&cache.url, prefix, "cache_store.redis.url").await?;
+            Caches::shared(&Arc::new(RedisCache::new(redis)))
+        }
+    };
+    let before = earlier.and_then(|it| it.identities.clone());
+    let means = mirrors::Means {
+        clock: Arc::clone(&clock),
+        tokens: Arc::clone(&caches.tokens),
+    };
+    // Files are read, and rules compiled: not on a thread that serves.
+    let prepared = tokio::task::spawn_blocking(move || {
+        let tls = tls(&config)?;
+        let namespaces = namespaces_with(&config, |namespace, entry| {
+            mirrors::source(namespace, entry, &means)
+        })?;
+        let identities = identities(&config, before.as_ref())?;
+        Ok((config, tls, namespaces, identities))
+    });
+    let prepared = prepared.await.map_err(|panic| BuildError {
+        section: "configuration",
+        source: panic.into(),
+    })?;
+    let (config, tls, namespaces, identities) = prepared?;
+    // Last: it changes what can't be changed back.
+    let store = Store::open(&config, earlier.map(|it| &it.store), shared).await?;
 
+    let ports = StoragePorts {
+        hints: caches.hints.clone(),
+        ..store.ports.clone()
+    };
+    let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
+    let same_store = earlier.filter(|it| Arc::ptr_eq(&it.store, &store));
+    let tokens = match same_store {
+        Some(built) if signs_as_before(&built.config, &config) => Arc::clone(&built.tokens),
+        Some(_) | None => tokens(&config, &store, &clock)?,
+    };
+    if earlier.is_none() && identities.is_some() {
+        tokens.refresh().await.map_err(no_tokens)?;
+    }
+    let login = identities
+        .clone()
+        .map(|it| Login::new(Arc::new(it), Arc::clone(&tokens)));
+    let mut registry =
+        Registry::new(&ports, &store.locks, &clock, &tasks, namespaces).with_identities(login);
+    if let Some(built) = unchanged.and(same_store) {
+        registry = registry.succeeding(&built.registry);
+    }
     Ok(Built {
-        registry: Registry::new(&store.ports, &store.locks, &clock, namespaces)
-            .with_identities(identities),
-        owner: store.owner,
+        config,
+        registry: Arc::new(registry),
+        tls,
+        identities,
+        tokens,
+        caches,
+        store,
     })
 }
 
 /// What connections are encrypted with, if they are.
-///
-/// # Errors
-/// When a file that `[server.tls]` names can't be used.
-pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, BuildError> {
+fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, BuildError> {
     let files = config.server.tls.as_ref();
     files
         .map(tls::load)
@@ -93,74 +248,65 @@ pub fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, BuildError> {
 }
 
 /// The limits of the server that the configuration describes.
-#[must_use]
-pub fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> Settings {
     Settings {
         max_concurrent_requests: config.max_concurrent_requests,
         query_timeout: config.server.query_timeout.duration(),
         grace_period: config.server.query_timeout_grace_period.duration(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        external_url: config.server.external_url.clone(),
         ..Settings::default()
     }
 }
 
-fn identities(config: &Config) -> Result<Option<Arc<dyn Authenticator>>, BuildError> {
-    let identities = Identities::new(&config.identity).map_err(|error| BuildError {
+fn identities(
+    config: &Config,
+    earlier: Option<&Identities>,
+) -> Result<Option<Identities>, BuildError> {
+    let identities = match earlier {
+        None => Identities::new(&config.identity),
+        Some(earlier) => earlier.replaced_by(&config.identity),
+    };
+    identities.map_err(|error| BuildError {
         section: "identity",
         source: error.into(),
-    })?;
-    Ok(identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>))
+    })
 }
 
-async fn store(config: &Config) -> Result<Store, BuildError> {
-    let chunk = config.streaming_chunk_size().as_usize();
-    match &config.storage {
-        StorageConfig::Fs(fs) => open_files(&fs.root_dir, fs.durable, chunk),
-        StorageConfig::S3(s3) => open_bucket(s3, chunk, config.lock_store.redis.as_ref()).await,
-    }
-}
-
-async fn open_bucket(
-    s3: &S3Config,
-    chunk: usize,
-    shared: Option<&RedisLockConfig>,
-) -> Result<Store, BuildError> {
-    let failed = |error: BucketError| BuildError {
-        section: error.key,
-        source: error.into(),
+/// What gives tokens: by the key of the configuration, or those of the store, which are read when they are needed.
+fn tokens(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Tokens>, BuildError> {
+    let keys = match &config.token.key {
+        Some(key) => Keys::configured(key).map_err(no_tokens)?,
+        None => Keys::stored(
+            Arc::clone(&store.ports.token_keys),
+            Arc::clone(&store.locks),
+        ),
     };
-    let bucket = Bucket::open(s3, chunk).await.map_err(failed)?;
-    if let Some(shared) = shared {
-        let prefix = shared.key_prefix.as_deref();
-        let redis = redis(&shared.url, prefix, "lock_store.redis.url").await?;
-        let group = bucket.join(Pace::default(), agree(redis.clone())).await;
-        let group = group.map_err(failed)?;
-        let locks = RedisLocks::new(redis, shared.ttl.duration(), PATIENCE);
-        let locks = QueuedLocks::new(locks, PATIENCE);
-        let locks: Arc<dyn LockManager> = Arc::new(OwnedLocks::new(locks, move || group.stands()));
-        return Ok(Store {
-            ports: bucket.ports(&locks),
-            locks,
-            owner: None,
-        });
-    }
-    // The locks are in this process, so no other may write.
-    let owner = bucket.claim(Pace::default()).await.map_err(failed)?;
-    let locks = OwnedLocks::new(MemoryLocks::new(PATIENCE), owner.proof());
-    let locks: Arc<dyn LockManager> = Arc::new(locks);
-    Ok(Store {
-        ports: bucket.ports(&locks),
-        locks,
-        owner: Some(owner),
-    })
+    let url = config.server.external_url.as_ref();
+    let service = url.map_or("simple-registry", HttpUrl::authority);
+    let lifetime = config.token.lifetime.duration();
+    let clock = Arc::clone(clock);
+    Ok(Arc::new(SignedTokens::new(
+        service.to_owned(),
+        lifetime,
+        keys,
+        clock,
+    )))
 }
 
-/// How servers that share this Redis find each other's name.
-fn agree(redis: Redis) -> Agree {
-    Arc::new(move |name| {
-        let redis = redis.clone();
-        async move { Ok(redis.agree(name.as_deref()).await?) }.boxed()
-    })
+fn signs_as_before(one: &Config, other: &Config) -> bool {
+    one.token == other.token && one.server.external_url == other.server.external_url
+}
+
+fn no_tokens(error: impl Into<Box<dyn Error + Send + Sync>>) -> BuildError {
+    BuildError {
+        section: "token.key",
+        source: error.into(),
+    }
 }
 
 /// A Redis, which need not be up: what can be done without it is done. But
@@ -184,26 +330,18 @@ async fn redis(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<
     Ok(redis)
 }
 
-fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<Store, BuildError> {
-    let failed = |source: Box<dyn Error + Send + Sync>| BuildError {
-        section: "storage.fs",
-        source,
-    };
-    let ports = storage::open_files(root, durable, chunk).map_err(|e| failed(e.into()))?;
-    // Files always: a server and a `scrub` in cron exclude each other.
-    let locks = FileLocks::open(&storage::lock_file(root), PATIENCE);
-    Ok(Store {
-        ports,
-        locks: Arc::new(locks.map_err(|e| failed(e.into()))?),
-        owner: None,
-    })
-}
-
-/// Who may do what, and what else each entry for repositories grants.
+/// Who may do what, and what else each entry for repositories grants; but it mirrors nothing.
 ///
 /// # Errors
 /// When a rule can't be compiled; loading has refused such rules.
 pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
+    namespaces_with(config, |_, _| Ok(None))
+}
+
+fn namespaces_with(
+    config: &Config,
+    source: impl Fn(&str, &RepositoryConfig) -> Result<Option<Arc<Source>>, BuildError>,
+) -> Result<Namespaces, BuildError> {
     let entries = config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
             access_policy: access_policy(entry.access_policy.as_ref())?,
@@ -212,6 +350,7 @@ pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
                 patterns: entry.immutable_tags.clone(),
                 exceptions: entry.mutable_tags.clone(),
             },
+            mirrors: source(prefix, entry)?,
         };
         Ok((prefix.clone(), namespace))
     });

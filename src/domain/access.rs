@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::{AccessRequest, Caller, RepositoryName};
+use crate::domain::model::{AccessRequest, Action, Caller, RepositoryName, Rights, Scope};
 use crate::domain::namespaces::{Namespace, Namespaces};
 
 mod policy;
@@ -24,24 +24,54 @@ impl Access {
         Self { namespaces }
     }
 
-    /// Lets the request pass, or says why not and logs it.
+    /// Lets the request pass, or says why not and logs it. What a token is for
+    /// never adds to what the policies say now.
     ///
     /// # Errors
     ///
-    /// [`RegistryError::Denied`].
+    /// [`RegistryError::Denied`]; [`RegistryError::ScopeInsufficient`] where
+    /// another token would do.
     pub fn authorise(&self, caller: &Caller, request: &AccessRequest) -> Result<(), RegistryError> {
         let verdict = self.judge(caller, request);
-        if verdict.allowed {
-            return Ok(());
+        if !verdict.allowed {
+            log_refusal(caller, request, &verdict.ground.to_string());
+            return Err(RegistryError::Denied);
         }
-        log_refusal(caller, request, &verdict.ground.to_string());
-        Err(RegistryError::Denied)
+        if caller.covers(request) {
+            Ok(())
+        } else {
+            Err(RegistryError::ScopeInsufficient)
+        }
     }
 
     /// Whether [`Access::authorise`] lets the request pass.
     #[must_use]
     pub fn allows(&self, caller: &Caller, request: &AccessRequest) -> bool {
-        self.judge(caller, request).allowed
+        caller.covers(request) && self.judge(caller, request).allowed
+    }
+
+    /// What of `asked` a token is given for: rights of which the policies may
+    /// allow the caller something.
+    #[must_use]
+    pub fn grant(&self, caller: &Caller, asked: &Scope) -> Scope {
+        let mut granted = Scope::default();
+        granted.catalog = asked.catalog;
+        for (repository, rights) in asked.repositories() {
+            let Some(namespace) = self.namespace(repository) else {
+                continue;
+            };
+            let may = |action| {
+                let request = AccessRequest::on(repository, action);
+                namespace.access_policy.may_allow(caller, &request)
+            };
+            for right in Rights::EACH.into_iter().filter(|it| rights.contain(*it)) {
+                let mut actions = Action::ALL.into_iter();
+                if actions.any(|action| action.right() == Some(right) && may(action)) {
+                    granted.add(repository, right);
+                }
+            }
+        }
+        granted
     }
 
     /// What the policies say of the request. A name that no entry matches is
@@ -60,6 +90,12 @@ impl Access {
                 ground: Ground::NoEntry,
             },
         }
+    }
+
+    /// The entries.
+    #[must_use]
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
     }
 
     /// Whether every entry allows everything to everybody.

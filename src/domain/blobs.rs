@@ -136,6 +136,29 @@ impl Blobs {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<(), RegistryError> {
+        self.take_away(repository, digest, true).await
+    }
+
+    /// The same in a mirror, whose manifests need not keep what they name: it
+    /// is fetched again when it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::BlobUnknown`] where the repository has no such blob.
+    pub async fn evict(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), RegistryError> {
+        self.take_away(repository, digest, false).await
+    }
+
+    async fn take_away(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        unless_needed: bool,
+    ) -> Result<(), RegistryError> {
         let link = Thing::Link(repository.clone(), digest.clone());
         for _ in 0..ROUNDS {
             if !self.links.exists(repository, digest).await? {
@@ -144,7 +167,11 @@ impl Blobs {
             let Some(id) = self.marks.condemn(&link).await? else {
                 continue;
             };
-            let user = self.user_of(repository, digest).await?;
+            let user = if unless_needed {
+                self.user_of(repository, digest).await?
+            } else {
+                None
+            };
             let lock = self.locks.acquire(&LockKey::from(&link)).await?;
             let removed = lock.during(async {
                 if let Some(manifest) = user {

@@ -1,7 +1,9 @@
 //! What can go wrong for a client, in the spec's words.
 
+use std::sync::Arc;
+
 use crate::domain::model::{Digest, InvalidManifest, Tag, TagPattern, UploadSession};
-use crate::ports::{LockError, StoreError};
+use crate::ports::{LockError, StoreError, UpstreamError};
 
 /// Why a request was not done: one variant per error code of the spec
 /// (spec.md, "Error Codes"), and the few situations that have none.
@@ -49,6 +51,9 @@ pub enum RegistryError {
     /// code-10: a body of another length than declared.
     #[error("{0}")]
     SizeInvalid(String),
+    /// code-11: allowed, but not what the token that was shown is for.
+    #[error("the token is not for this; ask for one that is")]
+    ScopeInsufficient,
     /// code-12: not allowed.
     #[error("access is denied by policy")]
     Denied,
@@ -86,6 +91,9 @@ pub enum RegistryError {
     /// The client's body broke off, or made no progress.
     #[error("the request's body ended early: {0}")]
     BodyBroken(#[source] std::io::Error),
+    /// A registry that this repository mirrors did not answer as it should.
+    #[error(transparent)]
+    Upstream(Arc<UpstreamError>),
     /// Something that the registry rests on could not answer.
     #[error("the registry cannot answer now")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -94,6 +102,12 @@ pub enum RegistryError {
 impl From<StoreError> for RegistryError {
     fn from(error: StoreError) -> Self {
         Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<UpstreamError> for RegistryError {
+    fn from(error: UpstreamError) -> Self {
+        Self::Upstream(Arc::new(error))
     }
 }
 

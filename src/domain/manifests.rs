@@ -155,7 +155,7 @@ impl Manifests {
     }
 
     /// Where the tag stands: nowhere, if its manifest is gone.
-    async fn standing(
+    pub(super) async fn standing(
         &self,
         repository: &RepositoryName,
         tag: &Tag,
@@ -165,6 +165,12 @@ impl Manifests {
         };
         let there = self.manifests.stat(repository, &digest).await?.is_some();
         Ok(there.then_some(digest))
+    }
+
+    /// Whether the tag never moves.
+    pub(super) fn is_immutable(&self, repository: &RepositoryName, tag: &Tag) -> bool {
+        let namespace = self.access.namespace(repository);
+        namespace.is_some_and(|it| it.immutable_tags.pattern_of(tag).is_some())
     }
 
     /// The manifest, whose bytes are checked against its digest: they are in

@@ -1,8 +1,10 @@
 //! Namespaces: configured prefixes, and what each grants.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::access::AccessPolicy;
+use crate::domain::mirror::{Source, canonical};
 use crate::domain::model::{RepositoryName, Tag, TagPattern};
 
 /// What one entry `repository."<prefix>"` grants.
@@ -14,6 +16,20 @@ pub struct Namespace {
     pub missing_references: MissingReferences,
     /// Which tags never move.
     pub immutable_tags: ImmutableTags,
+    /// What it mirrors. Clients don't push to a mirror.
+    pub mirrors: Option<Arc<Source>>,
+}
+
+impl Namespace {
+    /// What a manifest may name without its being here: in a mirror anything,
+    /// because it is filled with what is asked for.
+    #[must_use]
+    pub fn missing_references(&self) -> MissingReferences {
+        match self.mirrors {
+            Some(_) => MissingReferences::Accept,
+            None => self.missing_references,
+        }
+    }
 }
 
 /// Tags that, once they are there, neither move nor can be deleted by clients.
@@ -94,6 +110,39 @@ impl Namespaces {
                 None => return self.everything.as_ref().map(|it| ("*", it)),
             }
         }
+    }
+
+    /// Whether any entry answers in the name of `registry`.
+    #[must_use]
+    pub fn answer_for(&self, registry: &str) -> bool {
+        let registry = canonical(registry);
+        let mut answers = self.all().filter_map(|it| it.mirrors.as_ref());
+        answers.any(|source| {
+            let mut names = source.answers_for.iter();
+            names.any(|it| canonical(&it.registry) == registry)
+        })
+    }
+
+    /// What a repository of `registry` is called here: the entry that answers
+    /// for the longest part of its name decides. `None` where none does.
+    #[must_use]
+    pub fn mirror_of(&self, registry: &str, name: &RepositoryName) -> Option<RepositoryName> {
+        let entries = self
+            .by_prefix
+            .iter()
+            .map(|(it, entry)| (it.as_str(), entry));
+        let entries = entries.chain(self.everything.iter().map(|entry| ("", entry)));
+        let answers = entries.flat_map(|(prefix, entry)| {
+            let answers = entry.mirrors.iter().flat_map(|it| &it.answers_for);
+            answers.filter_map(move |it| Some((prefix, it.rest(registry, name.as_str())?)))
+        });
+        let (prefix, rest) = answers.min_by_key(|(_, rest)| rest.len())?;
+        let joint = if prefix.is_empty() || rest.is_empty() {
+            ""
+        } else {
+            "/"
+        };
+        format!("{prefix}{joint}{rest}").parse().ok()
     }
 
     /// Every entry.

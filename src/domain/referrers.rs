@@ -21,7 +21,7 @@ pub struct Referrers {
 }
 
 /// One page of referrers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ReferrersPage {
     /// The descriptors, in order of digest.
     pub items: Vec<Descriptor>,
@@ -56,8 +56,7 @@ impl Referrers {
         let mut digests: BTreeSet<Digest> = fallback.keys().cloned().collect();
         digests.extend(self.referrers.list(repository, subject).await?);
 
-        let mut items: Vec<Descriptor> = Vec::new();
-        let mut bytes = 0;
+        let mut filled = Filled::default();
         for digest in digests {
             if page.after.as_ref().is_some_and(|after| digest <= *after) {
                 continue;
@@ -67,22 +66,17 @@ impl Referrers {
             let Some(referrer) = record.or_else(|| fallback.remove(&digest)) else {
                 continue;
             };
-            let is_wanted =
-                artifact_type.is_none_or(|it| referrer.artifact_type.as_deref() == Some(it));
             // Another registry may have deleted it and left the record.
-            if !is_wanted || self.manifests.stat(repository, &digest).await?.is_none() {
+            if !is_of(&referrer, artifact_type)
+                || self.manifests.stat(repository, &digest).await?.is_none()
+            {
                 continue;
             }
-            bytes += serde_json::to_vec(&referrer).map_or(0, |json| json.len());
-            // One always fits, or the list would never come to an end.
-            let too_large = bytes > MAX_BYTES && !items.is_empty();
-            if too_large || page.limit.is_some_and(|limit| items.len() >= limit) {
-                let next = items.last().map(|last| last.digest.clone());
-                return Ok(ReferrersPage { items, next });
+            if !filled.takes(referrer, page) {
+                return Ok(filled.and_more());
             }
-            items.push(referrer);
         }
-        Ok(ReferrersPage { items, next: None })
+        Ok(filled.page)
     }
 
     /// What clients wrote down themselves while a registry without this list
@@ -107,6 +101,54 @@ impl Referrers {
             .into_iter()
             .map(|child| (child.digest.clone(), child))
             .collect())
+    }
+}
+
+/// The page of these referrers, wherever they came from.
+pub(super) fn page_of(
+    found: Vec<Descriptor>,
+    artifact_type: Option<&str>,
+    page: &Page<Digest>,
+) -> ReferrersPage {
+    let found = found.into_iter().map(|it| (it.digest.clone(), it));
+    let mut filled = Filled::default();
+    for (digest, referrer) in found.collect::<BTreeMap<_, _>>() {
+        let is_later = page.after.as_ref().is_none_or(|after| digest > *after);
+        if is_later && is_of(&referrer, artifact_type) && !filled.takes(referrer, page) {
+            return filled.and_more();
+        }
+    }
+    filled.page
+}
+
+fn is_of(referrer: &Descriptor, artifact_type: Option<&str>) -> bool {
+    artifact_type.is_none_or(|it| referrer.artifact_type.as_deref() == Some(it))
+}
+
+/// A page that is being filled.
+#[derive(Default)]
+struct Filled {
+    page: ReferrersPage,
+    bytes: usize,
+}
+
+impl Filled {
+    /// Whether there was room for one more.
+    fn takes(&mut self, referrer: Descriptor, page: &Page<Digest>) -> bool {
+        let items = &mut self.page.items;
+        self.bytes += serde_json::to_vec(&referrer).map_or(0, |json| json.len());
+        // One always fits, or the list would never come to an end.
+        let too_large = self.bytes > MAX_BYTES && !items.is_empty();
+        if too_large || page.limit.is_some_and(|limit| items.len() >= limit) {
+            return false;
+        }
+        items.push(referrer);
+        true
+    }
+
+    fn and_more(mut self) -> ReferrersPage {
+        self.page.next = self.page.items.last().map(|last| last.digest.clone());
+        self.page
     }
 }
 

@@ -2,15 +2,25 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
 use crate::domain::access::Access;
 use crate::domain::blobs::Blobs;
 use crate::domain::catalog::Catalog;
-use crate::domain::manifests::Manifests;
+use crate::domain::error::RegistryError;
+use crate::domain::login::Login;
+use crate::domain::manifests::{FoundManifest, Manifests};
+use crate::domain::mirror::{Mirror, Source, Stores};
+use crate::domain::model::{
+    AccessRequest, Action, Caller, Digest, Page, Reference, RepositoryName,
+};
 use crate::domain::namespaces::Namespaces;
-use crate::domain::referrers::Referrers;
+use crate::domain::referrers::{Referrers, ReferrersPage};
 use crate::domain::tags::Tags;
 use crate::domain::uploads::Uploads;
-use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use crate::ports::{BlobReader, Clock, LockManager, StoragePorts, Tasks};
 
 /// Every use case over one set of ports.
 ///
@@ -19,12 +29,13 @@ use crate::ports::{Authenticator, Clock, LockManager, StoragePorts};
 pub struct Registry {
     access: Arc<Access>,
     blobs: Blobs,
-    uploads: Uploads,
-    manifests: Manifests,
+    uploads: Arc<Uploads>,
+    manifests: Arc<Manifests>,
     tags: Tags,
-    referrers: Referrers,
+    referrers: Arc<Referrers>,
     catalog: Catalog,
-    authenticator: Option<Arc<dyn Authenticator>>,
+    mirror: Arc<Mirror>,
+    login: Option<Login>,
 }
 
 impl Registry {
@@ -34,40 +45,219 @@ impl Registry {
         storage: &StoragePorts,
         locks: &Arc<dyn LockManager>,
         clock: &Arc<dyn Clock>,
+        tasks: &Arc<dyn Tasks>,
         namespaces: Namespaces,
     ) -> Self {
         let access = Arc::new(Access::new(Arc::new(namespaces)));
+        let uploads = Arc::new(Uploads::new(storage, locks, clock));
+        let manifests = Manifests::new(storage, locks, clock, Arc::clone(&access));
+        let manifests = Arc::new(manifests);
+        let referrers = Arc::new(Referrers::new(storage));
+        let stores = Stores {
+            manifests: &manifests,
+            uploads: &uploads,
+            referrers: &referrers,
+        };
         Self {
-            access: Arc::clone(&access),
+            access,
             blobs: Blobs::new(storage, locks),
-            uploads: Uploads::new(storage, locks, clock),
-            manifests: Manifests::new(storage, locks, clock, access),
+            mirror: Mirror::new(storage, locks, clock, tasks, &stores),
+            uploads,
+            manifests,
             tags: Tags::new(storage),
-            referrers: Referrers::new(storage),
+            referrers,
             catalog: Catalog::new(storage),
-            authenticator: None,
+            login: None,
         }
     }
 
     /// The same, but for identities. Without any, every caller is anonymous.
     #[must_use]
-    pub fn with_identities(self, authenticator: Option<Arc<dyn Authenticator>>) -> Self {
+    pub fn with_identities(self, login: Option<Login>) -> Self {
+        Self { login, ..self }
+    }
+
+    /// The same, and it remembers what `earlier` has learnt about the same store, under the same locks.
+    #[must_use]
+    pub fn succeeding(self, earlier: &Self) -> Self {
         Self {
-            authenticator,
+            uploads: Arc::clone(&earlier.uploads),
             ..self
         }
     }
 
-    /// Who knows the identities; `None` where there are none.
+    /// How callers say who they are; `None` where there are no identities.
     #[must_use]
-    pub fn authenticator(&self) -> Option<&dyn Authenticator> {
-        self.authenticator.as_deref()
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
     }
 
     /// Who may do what.
     #[must_use]
     pub fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// Lets the request pass that the policies allow; but nobody pushes to a
+    /// repository that mirrors another registry's.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Denied`], [`RegistryError::Unsupported`].
+    pub fn authorise(&self, caller: &Caller, request: &AccessRequest) -> Result<(), RegistryError> {
+        self.access.authorise(caller, request)?;
+        let pushes = matches!(
+            request.action,
+            Action::StartUpload
+                | Action::UpdateUpload
+                | Action::CompleteUpload
+                | Action::GetUpload
+                | Action::CancelUpload
+                | Action::PutManifest
+        );
+        let repository = request.repository.as_ref().filter(|_| pushes);
+        if repository.is_some_and(|it| self.source(it).is_some()) {
+            let why = "this repository mirrors another registry; push there";
+            return Err(RegistryError::Unsupported(why.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// What the repository mirrors, if it is a mirror.
+    fn source(&self, repository: &RepositoryName) -> Option<&Arc<Source>> {
+        self.access.namespace(repository)?.mirrors.as_ref()
+    }
+
+    /// The blob's size (end-2, HEAD).
+    ///
+    /// # Errors
+    ///
+    /// As [`Blobs::stat`], and [`RegistryError::Upstream`].
+    pub async fn stat_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<u64, RegistryError> {
+        match (
+            self.blobs.stat(repository, digest).await,
+            self.source(repository),
+        ) {
+            (Err(RegistryError::BlobUnknown(_)), Some(source)) => {
+                self.mirror.stat_blob(source, repository, digest).await
+            }
+            (stat, _) => stat,
+        }
+    }
+
+    /// Opens the blob (end-2, GET), and tells where the client can get it by
+    /// itself, if it can ([`Blobs::locate`]).
+    ///
+    /// # Errors
+    ///
+    /// As [`Blobs::open`], and [`RegistryError::Upstream`].
+    pub async fn open_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(Box<dyn BlobReader>, Option<String>), RegistryError> {
+        match (
+            self.blobs.open(repository, digest).await,
+            self.source(repository),
+        ) {
+            (Err(RegistryError::BlobUnknown(_)), Some(source)) => {
+                let opened = self.mirror.open_blob(source, repository, digest).await?;
+                Ok((opened, None))
+            }
+            (opened, _) => Ok((opened?, self.blobs.locate(digest).await?)),
+        }
+    }
+
+    /// Deletes the blob (end-10); from a mirror's cache also where a manifest needs it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Blobs::delete`].
+    pub async fn delete_blob(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<(), RegistryError> {
+        match self.source(repository) {
+            Some(_) => self.blobs.evict(repository, digest).await,
+            None => self.blobs.delete(repository, digest).await,
+        }
+    }
+
+    /// What a manifest is (end-3, HEAD).
+    ///
+    /// # Errors
+    ///
+    /// As [`Manifests::stat`], and [`RegistryError::Upstream`].
+    pub async fn stat_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<FoundManifest, RegistryError> {
+        let read = || self.manifests.stat(repository, reference).boxed();
+        self.read_manifest(repository, reference, read).await
+    }
+
+    /// A manifest as it was pushed, here or upstream (end-3, GET).
+    ///
+    /// # Errors
+    ///
+    /// As [`Manifests::get`], and [`RegistryError::Upstream`].
+    pub async fn get_manifest(
+        &self,
+        repository: &RepositoryName,
+        reference: &Reference,
+    ) -> Result<(FoundManifest, Bytes), RegistryError> {
+        let read = || self.manifests.get(repository, reference).boxed();
+        self.read_manifest(repository, reference, read).await
+    }
+
+    /// Reads; in a mirror after that has looked upstream, where it has to.
+    async fn read_manifest<'r, T>(
+        &'r self,
+        repository: &RepositoryName,
+        reference: &Reference,
+        read: impl Fn() -> BoxFuture<'r, Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
+        let Some(source) = self.source(repository) else {
+            return read().await;
+        };
+        if self.mirror.is_fresh(source, repository, reference) {
+            match read().await {
+                Err(RegistryError::ManifestUnknown(_)) => {}
+                read => return read,
+            }
+        }
+        self.mirror.update(source, repository, reference).await?;
+        read().await
+    }
+
+    /// A page of referrers (end-12).
+    ///
+    /// # Errors
+    ///
+    /// As [`Referrers::list`], and [`RegistryError::Upstream`].
+    pub async fn list_referrers(
+        &self,
+        repository: &RepositoryName,
+        subject: &Digest,
+        artifact_type: Option<&str>,
+        page: &Page<Digest>,
+    ) -> Result<ReferrersPage, RegistryError> {
+        let Some(source) = self.source(repository) else {
+            let local = self
+                .referrers
+                .list(repository, subject, artifact_type, page);
+            return local.await;
+        };
+        let there = self
+            .mirror
+            .list_referrers(source, repository, subject, artifact_type, page);
+        there.await
     }
 
     /// Pull and delete blobs (end-2, end-10).

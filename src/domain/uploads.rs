@@ -231,7 +231,7 @@ impl Uploads {
 
     /// The session's lock. Who comes second is told where the session stands,
     /// not kept waiting: the first may send for hours.
-    async fn lock(
+    pub(super) async fn lock(
         &self,
         repository: &RepositoryName,
         id: &UploadId,
@@ -279,7 +279,7 @@ impl Uploads {
 
     /// Makes the session's bytes a blob of the repository. The link comes
     /// first, as the claim; then the looks; the content takes its name last.
-    async fn publish(
+    pub(super) async fn publish(
         &self,
         repository: &RepositoryName,
         session: &UploadSession,
@@ -309,7 +309,7 @@ impl Uploads {
 
     /// The session is over, and its client was or will be told how it ended.
     /// What cannot be removed now goes when it is too old.
-    async fn clean_up(&self, repository: &RepositoryName, id: &UploadId) {
+    pub(super) async fn clean_up(&self, repository: &RepositoryName, id: &UploadId) {
         if let Err(error) = self.sessions.remove(repository, id).await {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, %repository, %id, "what is left of an upload goes when it has expired");

@@ -16,4 +16,10 @@ pub trait AccessRule: Send + Sync {
 
     /// Whether the answer may depend on [`AccessRequest::tag_exists`].
     fn asks_for_the_tag(&self) -> bool;
+
+    /// Whether the answer may depend on more than who asks, the action and the
+    /// repository. True where nobody knows.
+    fn asks_for_details(&self) -> bool {
+        true
+    }
 }

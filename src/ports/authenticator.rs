@@ -1,6 +1,7 @@
 //! `Authenticator`: whose credentials are these?
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,7 +21,24 @@ pub trait Authenticator: Send + Sync {
     async fn authenticate(
         &self,
         credentials: &Credentials,
-    ) -> Result<Option<Identity>, AuthenticationError>;
+    ) -> Result<Option<Arc<Identity>>, AuthenticationError>;
+
+    /// The identity, where this was found to be its password lately; `None`
+    /// says nothing about it.
+    fn recall(&self, username: &str, password: &str) -> Option<Arc<Identity>>;
+
+    /// The identity of that user name; `None` where nobody has it.
+    fn find(&self, username: &str) -> Option<FoundIdentity>;
+}
+
+/// An identity as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundIdentity {
+    /// The identity.
+    pub identity: Arc<Identity>,
+    /// Another one once its id or its password is changed; the same on all
+    /// servers with the same configuration.
+    pub stamp: u64,
 }
 
 /// Why credentials were not looked at.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use crate::domain::model::{Digest, Look, RepositoryName};
-use crate::ports::StoreError;
+use crate::ports::{Findings, StoreError};
 
 /// A repository's rights to blobs. A fresh link is a claim for the grace period.
 #[cfg_attr(test, mockall::automock)]
@@ -30,6 +30,10 @@ pub trait BlobLinks: Send + Sync {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool, StoreError>;
+
+    /// Every link of the repository, in no order. An error ends it, and then it
+    /// is not complete.
+    fn list(&self, repository: &RepositoryName) -> Findings;
 
     /// Takes the link away. Removing what is not there succeeds.
     async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError>;

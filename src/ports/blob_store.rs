@@ -3,9 +3,13 @@
 use std::ops::Range;
 
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 
-use crate::domain::model::{ByteStream, Digest, Look};
+use crate::domain::model::{ByteStream, Digest, Found, Look};
 use crate::ports::StoreError;
+
+/// What a listing finds, in pieces.
+pub type Findings = BoxStream<'static, Result<Vec<Found>, StoreError>>;
 
 /// Bytes that never change once stored.
 ///
@@ -20,6 +24,14 @@ pub trait BlobStore: Send + Sync {
     /// Opens the blob. What was opened can be read to its end even if the blob
     /// is removed meanwhile, on stores that can do that.
     async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, StoreError>;
+
+    /// Everything that is stored, in no order. An error ends it, and then it is
+    /// not complete.
+    fn list(&self) -> Findings;
+
+    /// Takes the content away, under its lock. Asked once: after an error, it
+    /// may be gone later. Removing what is not there succeeds.
+    async fn remove(&self, digest: &Digest) -> Result<(), StoreError>;
 }
 
 /// A blob that is open.

@@ -33,4 +33,23 @@ pub trait DeletionRecords: Send + Sync {
     /// Writes down the deletion, before it is done.
     async fn add(&self, repository: &RepositoryName, deletion: &Deletion)
     -> Result<(), StoreError>;
+
+    /// What was deleted before that moment.
+    async fn list(
+        &self,
+        repository: &RepositoryName,
+        before: Timestamp,
+    ) -> Result<Vec<DeletionRecord>, StoreError>;
+
+    /// Forgets one. Removing what is not there succeeds.
+    async fn remove(&self, repository: &RepositoryName, id: &str) -> Result<(), StoreError>;
+}
+
+/// A deletion that was written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletionRecord {
+    /// Its name.
+    pub id: String,
+    /// What it says; `None` where a power cut tore it before the deletion.
+    pub deletion: Option<Deletion>,
 }

@@ -66,7 +66,7 @@ pub struct CacheError(#[source] pub Box<dyn Error + Send + Sync>);
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
     /// It is down, too slow, or answers 5xx.
-    #[error("upstream {upstream}: {what}")]
+    #[error("upstream {upstream} does not answer now: {what}")]
     Unavailable {
         /// Which one.
         upstream: String,

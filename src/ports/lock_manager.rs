@@ -16,6 +16,10 @@ use crate::ports::LockError;
 /// variants, at most one of each: then nobody waits in a circle.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LockKey {
+    /// The collector: one of all servers runs it.
+    Collector,
+    /// One repository's blob, while it is fetched from an upstream.
+    Fill(RepositoryName, Digest),
     /// One upload session.
     Session(UploadId),
     /// One manifest of one repository.
@@ -26,6 +30,8 @@ pub enum LockKey {
     Data(Digest),
     /// One tag of one repository.
     Tag(RepositoryName, Tag),
+    /// The keys that sign tokens.
+    TokenKeys,
 }
 
 impl From<&Thing> for LockKey {
@@ -44,11 +50,14 @@ impl From<&Thing> for LockKey {
 impl fmt::Display for LockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Collector => f.write_str("collector"),
+            Self::Fill(repository, digest) => write!(f, "fill {repository}@{digest}"),
             Self::Session(id) => write!(f, "session {id}"),
             Self::Revision(repository, digest) => write!(f, "revision {repository}@{digest}"),
             Self::Link(repository, digest) => write!(f, "link {repository}@{digest}"),
             Self::Data(digest) => write!(f, "data {digest}"),
             Self::Tag(repository, tag) => write!(f, "tag {repository}:{tag}"),
+            Self::TokenKeys => f.write_str("token-keys"),
         }
     }
 }

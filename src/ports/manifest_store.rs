@@ -97,7 +97,8 @@ pub trait ManifestStore: Send + Sync {
     /// Takes the manifest away. Removing what is not there succeeds.
     async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError>;
 
-    /// The repository's revisions, pending ones included.
+    /// The repository's revisions, with those that are pending, and those of
+    /// which a crash left no more than a record.
     async fn list(
         &self,
         repository: &RepositoryName,

@@ -2,11 +2,11 @@
 
 use async_trait::async_trait;
 
-use crate::domain::model::Thing;
+use crate::domain::model::{Thing, Timestamp};
 use crate::ports::StoreError;
 
 /// Three primitives out of which the collector's protocol is made
-/// (storage.md section 4). All but `condemn` are called under the thing's lock.
+/// (storage.md section 4). `doom` and `pardon` are called under the thing's lock.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
 pub trait Marks: Send + Sync {
@@ -21,4 +21,7 @@ pub trait Marks: Send + Sync {
 
     /// Takes all marks away, `_dying` last. Succeeds where there are none.
     async fn pardon(&self, thing: &Thing) -> Result<(), StoreError>;
+
+    /// What time it is by the store's clock, which tells the age of things.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
 }

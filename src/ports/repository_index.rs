@@ -14,4 +14,17 @@ pub trait RepositoryIndex: Send + Sync {
 
     /// The repositories in byte order of their names. `after` is any text.
     async fn list(&self, page: &Page<String>) -> Result<Listing<RepositoryName>, StoreError>;
+
+    /// Every place where claims can be, manifests or not.
+    async fn everything(&self) -> Result<Everything, StoreError>;
+}
+
+/// Where claims are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Everything {
+    /// Directories with links, manifests or records of deletions.
+    pub repositories: Vec<RepositoryName>,
+    /// Such directories whose name is no repository's. What they link, nobody
+    /// can ask for here, and yet another registry may need it.
+    pub strange: Vec<String>,
 }

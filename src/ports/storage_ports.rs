@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ports::{
     BlobLinks, BlobLocator, BlobStore, DeletionRecords, Durability, ManifestStore, Marks,
-    MountHints, ReferrerIndex, RepositoryIndex, TagIndex, UploadSessions,
+    MountHints, ReferrerIndex, RepositoryIndex, TagIndex, TokenKeys, UploadSessions,
 };
 
 /// What a backend converts into, so that wiring one stays one line.
@@ -31,6 +31,8 @@ pub struct StoragePorts {
     pub repositories: Arc<dyn RepositoryIndex>,
     /// What was deleted.
     pub deletions: Arc<dyn DeletionRecords>,
+    /// What signs tokens.
+    pub token_keys: Arc<dyn TokenKeys>,
     /// What other servers have seen; `None` where there are none.
     pub hints: Option<Arc<dyn MountHints>>,
     /// Power cuts.

@@ -1,5 +1,7 @@
 //! Blob pushes in progress, and the one way in which bytes become a blob.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
 use crate::domain::model::{
@@ -46,6 +48,15 @@ pub trait UploadSessions: Send + Sync {
         repository: &RepositoryName,
         session: &UploadSession,
     ) -> Result<(), StoreError>;
+
+    /// The bytes of `range`, which lies before the session's offset; whether
+    /// that was saved does not matter.
+    async fn read_back(
+        &self,
+        repository: &RepositoryName,
+        session: &UploadSession,
+        range: Range<u64>,
+    ) -> Result<ByteStream, StoreError>;
 
     /// The digest of the session's bytes; by another algorithm than the one
     /// hashed on the way, they are read again.

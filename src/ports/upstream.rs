@@ -49,7 +49,9 @@ pub trait Upstream: Send + Sync {
         offset: u64,
     ) -> Result<Option<UpstreamBlob>, UpstreamError>;
 
-    /// The image index of the referrers of `subject`, unfiltered, as bytes.
+    /// The image index of the referrers of `subject`, all of them and unfiltered,
+    /// as bytes. `None` where it has no such lists, and clients may have kept
+    /// one in a tag.
     async fn get_referrers(
         &self,
         repository: &RepositoryName,

@@ -14,6 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 pub struct Client {
     port: u16,
     connection: Option<BufReader<TcpStream>>,
+    /// Whether a connection that has ended is followed by another.
+    pub reconnects: bool,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,7 @@ impl Client {
         Self {
             port,
             connection: None,
+            reconnects: true,
         }
     }
 
@@ -71,7 +74,8 @@ impl Client {
     ) -> io::Result<Answer> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect()?,
+            None if self.reconnects => self.connect()?,
+            None => return Err(io::Error::other("the connection was closed")),
         };
         let mut head = vec![
             format!("{method} {path} HTTP/1.1"),

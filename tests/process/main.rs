@@ -2,11 +2,13 @@
 //! killed, and put on disks that fill up.
 
 mod client;
+mod collect;
 mod crash;
 mod descriptors;
 mod full_disk;
 mod log;
 mod race;
 mod random;
+mod reload;
 mod server;
 mod signals;

@@ -47,8 +47,21 @@ impl Place {
         self.dir.path().join("root")
     }
 
-    fn config(&self) -> PathBuf {
+    pub fn config(&self) -> PathBuf {
         self.dir.path().join("config.toml")
+    }
+
+    /// What the servers of this place have logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    /// Starts a server that logs what the app does, and what goes wrong.
+    pub fn start_observed(&self) -> Server {
+        let mut command = Command::new(PROGRAM);
+        command.env("RUST_LOG", "warn,simple_registry::app=info");
+        command.arg("-c").arg(self.config()).arg("server");
+        Server::start(command, self.dir.path(), self.port)
     }
 
     pub fn start(&self) -> Server {
@@ -136,8 +149,12 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
+        let pid = Pid::from_raw(i32::try_from(self.id()).unwrap());
         kill(pid, signal).unwrap();
     }
 

@@ -5,6 +5,7 @@ mod locks;
 mod memory;
 mod redis;
 mod s3;
+mod tokens;
 
 /// Every contract of the storage ports, for one way of opening a store.
 macro_rules! storage_contracts {
@@ -37,6 +38,7 @@ macro_rules! storage_contracts {
                 a_session_begins_at_nothing,
                 appends_count_once_they_are_saved,
                 what_was_not_saved_is_written_over,
+                what_was_appended_can_be_read_back,
                 a_broken_stream_changes_nothing,
                 a_session_is_known_in_its_repository_only,
                 committed_bytes_are_the_blob,
@@ -69,10 +71,27 @@ macro_rules! storage_contracts {
                 referrers_are_listed_by_subject,
                 a_referrer_is_listed_once,
                 a_removed_referrer_is_gone;
+            token_keys:
+                keys_are_none_and_then_what_was_set_last,
+                servers_that_start_at_once_share_one_key;
             repositories:
                 a_repository_exists_once_it_holds_a_manifest,
                 repositories_are_listed_in_byte_order_of_the_whole_name,
                 a_repository_without_manifests_is_gone;
+            collector:
+                what_nothing_references_goes_and_the_rest_stays,
+                what_is_fresh_stays,
+                who_asks_for_a_marked_blob_saves_it,
+                a_proof_that_fails_takes_the_mark_away,
+                marks_that_somebody_left_are_judged_anew,
+                a_manifest_that_nobody_understands_keeps_its_repository,
+                a_manifest_whose_content_is_another_keeps_its_repository,
+                a_push_that_was_given_up_goes,
+                one_collects_at_a_time,
+                every_link_is_found_however_many_there_are,
+                old_records_of_deletions_are_listed_and_removed,
+                a_deleted_index_lets_go_of_what_nobody_else_holds,
+                a_child_that_is_pushed_again_after_its_mark_stays;
         }
     };
 }

@@ -2,12 +2,14 @@
 
 pub mod blob_links;
 pub mod blobs;
+pub mod collector;
 pub mod locks;
 pub mod manifests;
 pub mod marks;
 pub mod referrers;
 pub mod repositories;
 pub mod tags;
+pub mod token_keys;
 pub mod tokens;
 pub mod uploads;
 

@@ -4,11 +4,15 @@
 mod api;
 mod backends;
 mod commands {
+    mod bad_input;
     mod cli;
     mod config_example;
+    mod hostile_rules;
     mod policies_reference;
+    mod reload;
     mod seed_examples;
 }
 mod contracts;
 mod lessons;
 mod support;
+mod upstreams;

@@ -5,9 +5,13 @@ mod client;
 mod content;
 mod flaky;
 mod registry;
+mod script;
+mod upstream;
 
-pub use certificates::{Authority, TlsClient};
+pub use certificates::{Authority, Pair, TlsClient};
 pub use client::{Answer, Call};
 pub use content::{Image, digest_of, manifest, random};
 pub use flaky::{Fault, Flaky};
 pub use registry::{Setup, TestRegistry};
+pub use script::{Asked, Reply, Script};
+pub use upstream::{CHUNK, Failure, FakeUpstream, mirror_of};

@@ -1,21 +1,23 @@
 #!/usr/bin/env python3
-"""cut-proxy.py LISTEN_PORT TARGET_PORT AFTER_BYTES CUTS STATS: a TCP proxy on loopback that breaks downloads.
+"""cut-proxy.py HOST LISTEN_PORT TARGET_PORT AFTER_BYTES CUTS STATS: a TCP proxy on one host that breaks downloads.
 
 A connection to the client is closed once AFTER_BYTES have gone through it, CUTS times in all; later connections live.
 STATS is a JSON file: how often it cut, how many requests carried a Range, how many answers were 206, how many bytes
-went down. That is what tells a download that was resumed from one that was merely started again.
+went down. That is what tells a download that was resumed from one that was merely started again. (Of TLS it sees the
+bytes only.)
 """
 import asyncio
 import json
 import re
 import sys
 
-listen, target, after, cuts = (int(a) for a in sys.argv[1:5])
+host = sys.argv[1]
+listen, target, after, cuts = (int(a) for a in sys.argv[2:6])
 stats = {"cut": 0, "ranged": 0, "partial": 0, "down": 0}
 
 
 def save():
-    with open(sys.argv[5], "w") as f:
+    with open(sys.argv[6], "w") as f:
         json.dump(stats, f)
 
 
@@ -34,7 +36,7 @@ async def up(reader, writer):
 async def client(reader, writer):
     global cuts
     try:
-        from_server, to_server = await asyncio.open_connection("127.0.0.1", target)
+        from_server, to_server = await asyncio.open_connection(host, target)
     except OSError:
         writer.close()
         return
@@ -68,7 +70,7 @@ async def client(reader, writer):
 
 async def main():
     save()
-    server = await asyncio.start_server(client, "127.0.0.1", listen)
+    server = await asyncio.start_server(client, host, listen)
     async with server:
         await server.serve_forever()
 

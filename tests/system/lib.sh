@@ -155,20 +155,20 @@ http: {addr: "127.0.0.1:$2"}
 YML
 }
 
-# start_registry KIND ROOT: sets $registry (host:port), $registry_pid and $registry_log.
+# start_registry KIND ROOT: sets $registry (host:port), $registry_pid and $registry_log. The host is $host, or 127.0.0.1.
 # Extra lines of our configuration come from $repository_settings (for [repository."*"]), $server_settings (for [server]),
 # $policy_settings (instead of "everything is allowed") and $more_sections.
 start_registry() {
   local kind=$1 root=$2 port command scheme=http
   port=$(free_port)
-  registry=127.0.0.1:$port
+  registry=${host:-127.0.0.1}:$port
   registry_log=$scratch/registry-$port.log
   mkdir -p "$root"
   case $kind in
     ours)
       cat >"$scratch/registry-$port.toml" <<TOML
 [server]
-bind_address = "127.0.0.1"
+bind_address = "${host:-127.0.0.1}"
 port = $port
 ${server_settings:-}
 [storage.fs]
@@ -212,6 +212,14 @@ username = \"$1\"
 password = '$("$(our_binary)" hash-password <<<"$2")'"
 }
 
+# signed NAME SUBJECT EXTENSION: a key and a certificate of the authority in $scratch/tls.
+signed() {
+  local at=$scratch/tls
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "$2" -keyout "$at/$1.key" -out "$at/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$at/$1.csr" -CA "$at/ca.pem" -CAkey "$at/ca.key" -CAcreateserial -days 2 \
+    -extfile <(echo "$3") -out "$at/$1.pem" 2>/dev/null
+}
+
 # make_certificate: an authority that curl and Go's clients trust from here on, and what start_registry starts next speaks
 # TLS with a certificate of its.
 make_certificate() {
@@ -219,13 +227,22 @@ make_certificate() {
   mkdir -p "$at"
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=test authority" \
     -keyout "$at/ca.key" -out "$at/ca.pem" 2>/dev/null
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj "/CN=registry" \
-    -keyout "$at/server.key" -out "$at/server.csr" 2>/dev/null
-  openssl x509 -req -in "$at/server.csr" -CA "$at/ca.pem" -CAkey "$at/ca.key" -CAcreateserial -days 2 \
-    -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost") -out "$at/server.pem" 2>/dev/null
+  signed server /CN=registry "subjectAltName=IP:${host:-127.0.0.1},DNS:localhost"
   # shellcheck disable=SC2034
-  server_settings="tls = { server_certificate_bundle = \"$at/server.pem\", server_private_key = \"$at/server.key\" }"
+  server_settings="[server.tls]
+server_certificate_bundle = \"$at/server.pem\"
+server_private_key = \"$at/server.key\""
   export SSL_CERT_FILE=$at/ca.pem CURL_CA_BUNDLE=$at/ca.pem
+}
+
+# one_certificate NAME ORGANIZATION: after make_certificate; only who shows a certificate of that name, made here, may do
+# anything, in what start_registry starts next.
+# shellcheck disable=SC2034
+one_certificate() {
+  signed client "/CN=$1/O=$2" "basicConstraints=CA:FALSE"
+  server_settings+="
+client_ca_bundle = \"$scratch/tls/ca.pem\""
+  policy_settings="rules = [\"identity.certificate.common_names.contains('$1') && identity.certificate.organizations == ['$2']\"]"
 }
 
 # stop_registry: ours must drain and leave with 0; Distribution 2 has no drain and dies of the signal.

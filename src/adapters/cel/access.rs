@@ -10,6 +10,8 @@ use super::program::{InvalidRule, Program, Vocabulary};
 use crate::domain::model::{AccessRequest, Caller, Identity, RepositoryName};
 use crate::ports::{AccessRule, RuleError};
 
+const DIGEST: &str = "request.digest";
+const REFERENCE: &str = "request.reference";
 const TAG_EXISTS: &str = "request.tag_exists";
 
 #[rustfmt::skip] // a table
@@ -17,7 +19,7 @@ static VOCABULARY: Vocabulary = Vocabulary {
     variables: &[
         "identity.id", "identity.username",
         "identity.certificate.common_names", "identity.certificate.organizations",
-        "request.action", "request.namespace", "request.digest", "request.reference", TAG_EXISTS,
+        "request.action", "request.namespace", DIGEST, REFERENCE, TAG_EXISTS,
     ],
     functions: &[
         "bool", "bytes", "contains", "double", "endsWith", "int", "matches", "size", "startsWith", "string", "uint",
@@ -42,6 +44,11 @@ impl AccessRule for Rule {
     fn asks_for_the_tag(&self) -> bool {
         self.0.uses(TAG_EXISTS)
     }
+
+    fn asks_for_details(&self) -> bool {
+        let mut details = [DIGEST, REFERENCE, TAG_EXISTS].into_iter();
+        details.any(|name| self.0.uses(name))
+    }
 }
 
 /// Gives a rule what it asks for, and builds nothing else.
@@ -53,7 +60,7 @@ struct Variables<'r> {
 impl VariableResolver for Variables<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         let Self { caller, request } = self;
-        let identity = |field: fn(&Identity) -> &str| text(caller.identity.as_ref().map(field));
+        let identity = |field: fn(&Identity) -> &str| text(caller.identity.as_deref().map(field));
         Some(match variable {
             "identity.id" => identity(|identity| &identity.id),
             "identity.username" => identity(|identity| &identity.username),
@@ -61,8 +68,8 @@ impl VariableResolver for Variables<'_> {
             "identity.certificate.organizations" => list(&caller.certificate.organizations),
             "request.action" => text(Some(request.action.as_str())),
             "request.namespace" => text(request.repository.as_ref().map(RepositoryName::as_str)),
-            "request.digest" => text(request.digest.as_ref().map(ToString::to_string)),
-            "request.reference" => text(request.reference.as_ref().map(ToString::to_string)),
+            DIGEST => text(request.digest.as_ref().map(ToString::to_string)),
+            REFERENCE => text(request.reference.as_ref().map(ToString::to_string)),
             TAG_EXISTS => CowVal::owned(CelBool::from(request.tag_exists.unwrap_or(false))),
             _ => return None,
         })

@@ -3,7 +3,7 @@
 use cel_interpreter::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue};
 
 use super::pattern::Pattern;
-use super::program::Vocabulary;
+use super::program::{Vocabulary, excerpt};
 use crate::adapters::units::nearest;
 
 /// What stands in a checked rule for a pattern. Nobody can write such a name.
@@ -16,6 +16,16 @@ pub(super) const TOO_DEEP: &str = "nested too deeply; make several rules of it";
 /// How deep a rule's parts may be nested: each takes stack when it is evaluated.
 /// A chain of `+` nests, chains of `&&` and `||` hardly do.
 const DEEPEST: usize = 200;
+
+pub(super) const TOO_MUCH: &str =
+    "takes too long: make its lists or texts shorter, or several rules of it";
+
+/// How much a rule may make, copy or look at: the elements of all its lists and the bytes of all its texts, in loops as
+/// often as they go round. It is less than a tenth of a second.
+const MOST_WORK: usize = 2_500_000;
+
+/// How long the list or text of a variable is taken to be.
+const VARIABLE: usize = 256;
 
 /// What a rule is made of.
 #[derive(Default)]
@@ -31,6 +41,8 @@ pub(super) fn check(rule: &mut IdedExpr, vocabulary: &Vocabulary) -> Result<Chec
         checked: Checked::default(),
         element: None,
         depth: 0,
+        work: 0,
+        rounds: 1,
     };
     check.visit(rule)?;
     Ok(check.checked)
@@ -42,35 +54,49 @@ struct Check<'v> {
     /// Inside `exists` and the like, what it calls the element.
     element: Option<String>,
     depth: usize,
+    work: usize,
+    /// How often what is visited is done.
+    rounds: usize,
 }
 
 impl Check<'_> {
-    fn visit(&mut self, part: &mut IdedExpr) -> Result<(), String> {
+    /// Checks a part; answers how long its value can be.
+    fn visit(&mut self, part: &mut IdedExpr) -> Result<usize, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(TOO_DEEP.to_owned());
         }
-        match &mut part.expr {
+        let length = match &mut part.expr {
             Expr::Unspecified => return Err("no CEL".to_owned()),
-            Expr::Literal(_) => {}
+            Expr::Literal(LiteralValue::String(text)) => text.inner().len().max(1),
+            Expr::Literal(LiteralValue::Bytes(bytes)) => bytes.inner().len().max(1),
+            Expr::Literal(_) => 1,
             Expr::Call(call) => self.call(call)?,
             Expr::Comprehension(loop_) => self.comprehension(loop_)?,
             Expr::Ident(_) | Expr::Select(_) => self.name(&mut part.expr)?,
-            Expr::List(list) => self.visit_all(&mut list.elements)?,
+            Expr::List(list) => 1 + self.visit_all(&mut list.elements)?,
             Expr::Map(_) => return Err("a rule has no use for maps".to_owned()),
-            Expr::Struct(value) => return Err(format!("unknown type `{}`", value.type_name)),
-        }
+            Expr::Struct(value) => {
+                return Err(format!("unknown type `{}`", excerpt(&value.type_name)));
+            }
+        };
         self.depth -= 1;
-        Ok(())
+        self.work = self.work.saturating_add(length.saturating_mul(self.rounds));
+        if self.work > MOST_WORK {
+            return Err(TOO_MUCH.to_owned());
+        }
+        Ok(length)
     }
 
-    fn visit_all(&mut self, parts: &mut [IdedExpr]) -> Result<(), String> {
-        parts.iter_mut().try_for_each(|part| self.visit(part))
+    /// Checks parts; answers how long they can be together.
+    fn visit_all(&mut self, parts: &mut [IdedExpr]) -> Result<usize, String> {
+        let mut parts = parts.iter_mut();
+        parts.try_fold(0, |all, part| Ok(all + self.visit(part)?))
     }
 
     /// A variable with its fields, as one name: it is resolved as one, too. Of
     /// anything else, a field.
-    fn name(&mut self, expression: &mut Expr) -> Result<(), String> {
+    fn name(&mut self, expression: &mut Expr) -> Result<usize, String> {
         let Some(name) = dotted(expression) else {
             return match expression {
                 Expr::Select(select) if select.test => Err(
@@ -78,21 +104,22 @@ impl Check<'_> {
                         .to_owned(),
                 ),
                 Expr::Select(select) => self.visit(&mut select.operand),
-                _ => Ok(()),
+                _ => Ok(1),
             };
         };
         let root = name.split('.').next();
         if name.starts_with('@') || (root.is_some() && root == self.element.as_deref()) {
-            return Ok(());
+            // The rounds count the lengths of all elements.
+            return Ok(1);
         }
         match self.vocabulary.variables.iter().find(|it| **it == name) {
             Some(variable) => self.checked.variables.push(variable),
             None => return Err(unknown("variable", &name, self.vocabulary.variables)),
         }
-        Ok(())
+        Ok(VARIABLE)
     }
 
-    fn call(&mut self, call: &mut CallExpr) -> Result<(), String> {
+    fn call(&mut self, call: &mut CallExpr) -> Result<usize, String> {
         let name = call.func_name.as_str();
         let is_operator = name.contains(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '.'));
         if !is_operator && !self.vocabulary.functions.contains(&name) {
@@ -101,18 +128,23 @@ impl Check<'_> {
             }
             return Err(unknown("function", name, self.vocabulary.functions));
         }
-        if name == "matches" {
+        let is_of_that_length = matches!(
+            name,
+            "_+_" | "_?_:_" | "_[_]" | "_[?_]" | "_?._" | "string" | "bytes"
+        );
+        let mut length = if name == "matches" {
             let [argument] = call.args.as_mut_slice() else {
                 return Err("expected text.matches('pattern')".to_owned());
             };
             self.pattern(&mut argument.expr)?;
+            1
         } else {
-            self.visit_all(&mut call.args)?;
+            self.visit_all(&mut call.args)?
+        };
+        if let Some(target) = &mut call.target {
+            length += self.visit(target)?;
         }
-        match &mut call.target {
-            Some(target) => self.visit(target),
-            None => Ok(()),
-        }
+        Ok(if is_of_that_length { length } else { 1 })
     }
 
     /// A pattern that is made in the rule would be compiled each time, and take
@@ -130,7 +162,7 @@ impl Check<'_> {
     /// `exists`, `all`, `exists_one`: one loop over what the rule or the caller's
     /// certificate lists. Loops in loops, and loops that make lists, could make
     /// a short rule run for hours, or take all memory.
-    fn comprehension(&mut self, it: &mut ComprehensionExpr) -> Result<(), String> {
+    fn comprehension(&mut self, it: &mut ComprehensionExpr) -> Result<usize, String> {
         if self.element.is_some() {
             return Err("one `exists` or `all` can't stand inside another".to_owned());
         }
@@ -144,7 +176,7 @@ impl Check<'_> {
                 it.iter_var
             ));
         }
-        self.visit(&mut it.iter_range)?;
+        self.rounds = self.visit(&mut it.iter_range)?;
         self.element = Some(it.iter_var.clone());
         for part in [
             &mut it.accu_init,
@@ -154,8 +186,8 @@ impl Check<'_> {
         ] {
             self.visit(part)?;
         }
-        self.element = None;
-        Ok(())
+        (self.element, self.rounds) = (None, 1);
+        Ok(1)
     }
 }
 
@@ -173,6 +205,7 @@ fn dotted(expression: &Expr) -> Option<String> {
 }
 
 fn unknown(what: &str, name: &str, valid: &[&str]) -> String {
+    let name = &excerpt(name);
     match nearest(name, valid) {
         Some(near) => format!("unknown {what} `{name}`; did you mean `{near}`?"),
         None => format!("unknown {what} `{name}`; there are {}", valid.join(", ")),

@@ -7,6 +7,8 @@ use cel_interpreter::common::types::{CelBool, CelString, Type};
 use cel_interpreter::common::value::{StaticVal, Val};
 use regex::{Regex, RegexBuilder};
 
+use super::program::excerpt;
+
 /// The most memory that one may take. Repetitions of repetitions take more.
 const LARGEST: usize = 256 << 10;
 
@@ -23,7 +25,7 @@ impl Pattern {
         pattern.map(|it| Self(Arc::new(it))).map_err(|error| {
             let message = error.to_string();
             let reason = message.lines().last().unwrap_or_default();
-            format!("the pattern {text:?} can't be used: {reason}")
+            format!("the pattern {:?} can't be used: {reason}", excerpt(text))
         })
     }
 }

@@ -20,9 +20,6 @@ const LONGEST: usize = 4096;
 /// longest rule can have thousands.
 const STACK: usize = 16 << 20;
 
-/// How much of what went wrong is told: it can hold a value of any size.
-const EXCERPT: usize = 200;
-
 /// Why a rule can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -105,13 +102,15 @@ impl Program {
         match catch_unwind(AssertUnwindSafe(resolve)) {
             Ok(Ok(Value::Bool(answer))) => Ok(answer),
             Ok(Ok(other)) => Err(RuleError::NotBoolean(other.type_of().to_string())),
-            Ok(Err(error)) => {
-                let reason = error.to_string();
-                Err(RuleError::Failed(reason.chars().take(EXCERPT).collect()))
-            }
+            Ok(Err(error)) => Err(RuleError::Failed(excerpt(&error.to_string()))),
             Err(_) => Err(RuleError::Failed("it panicked".to_owned())),
         }
     }
+}
+
+/// As much of it as is told: it can hold a value of any size.
+pub(super) fn excerpt(text: &str) -> String {
+    text.chars().take(200).collect()
 }
 
 /// What is wrong first, in one line, with its column.
@@ -123,7 +122,7 @@ fn first_of(errors: &ParseErrors) -> String {
         return check::TOO_DEEP.to_owned();
     }
     let message = error.msg.lines().next().unwrap_or_default();
-    let message: String = message.chars().take(EXCERPT).collect();
+    let message = excerpt(message);
     match error.pos {
         (1, column) => format!("column {column}: {message}"),
         (line, column) => format!("line {line}, column {column}: {message}"),

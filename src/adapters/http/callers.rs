@@ -1,94 +1,176 @@
 //! Callers: who asks, and who is asked to say so.
 
-use hyper::header::WWW_AUTHENTICATE;
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use hyper::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use hyper::http::uri::Authority;
 
 use super::client;
-use super::config::Network;
 use super::connection::Connection;
-use super::credentials::{self, Basic};
+use super::credentials::{self, Shown};
+use super::current::Serving;
 use super::error::{Cause, HttpError};
-use super::handlers::Exchange;
 use super::route::Route;
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Caller, Credentials};
-use crate::domain::registry::Registry;
+use crate::domain::model::{Caller, Credentials, Identity, Secret};
 use crate::ports::AuthenticationError;
 
-/// What a client is asked for: the one scheme that is offered.
-const CHALLENGE: &str = r#"Basic realm="Simple-Registry""#;
+/// What the token service asks for.
+const BASIC: &str = r#"Basic realm="Simple-Registry""#;
 
-/// Who asks, by what the request shows and its connection knows. Credentials
-/// that are wrong are refused, also where nobody would have asked for any.
-/// Where there are no identities, nobody looks at credentials.
-pub async fn identify(
-    exchange: &Exchange,
-    connection: &Connection,
-    trusted_proxies: &[Network],
-) -> Result<Caller, HttpError> {
-    let anonymous = Caller {
-        identity: None,
-        certificate: connection.certificate(),
-    };
-    let Some(authenticator) = exchange.registry.authenticator() else {
-        return Ok(anonymous);
-    };
-    let shown = credentials::basic(&exchange.headers);
-    let shown = shown.map_err(|_| unauthorized("the credentials are not understood"))?;
-    let Some(Basic { username, password }) = shown else {
-        return Ok(anonymous);
-    };
-    let address = client::address(connection.peer(), &exchange.headers, trusted_proxies);
-    let credentials = Credentials {
-        username,
-        password,
-        client: client::key(address),
-    };
-    match authenticator.authenticate(&credentials).await {
-        Ok(Some(identity)) => Ok(Caller {
-            identity: Some(identity),
-            ..anonymous
-        }),
-        Ok(None) => {
-            tracing::info!(%address, "wrong credentials");
-            Err(unauthorized("the user name or the password is wrong"))
+/// Whoever sent a request, as far as its head and its connection tell.
+pub struct Visitor {
+    /// What is served since the request was let in.
+    pub serving: Arc<Serving>,
+    /// The request's headers.
+    pub headers: HeaderMap,
+    /// What HTTP/2 has in the place of `Host`.
+    pub authority: Option<Authority>,
+    /// What it came on.
+    pub connection: Arc<Connection>,
+}
+
+impl Visitor {
+    /// Who asks, by what the request shows and its connection knows. Credentials
+    /// that are wrong are refused, also where nobody would have asked for any.
+    /// Where there are no identities, nobody looks at credentials.
+    pub async fn identify(&self, route: &Route) -> Result<Caller, HttpError> {
+        let mut caller = Caller {
+            certificate: self.connection.certificate(),
+            ..Caller::default()
+        };
+        let Some(login) = self.serving.registry.login() else {
+            return Ok(caller);
+        };
+        let shown = match route {
+            // It has its own.
+            Route::TokenByForm => None,
+            _ => credentials::shown(&self.headers)
+                .map_err(|_| Cause::Unauthorized("the credentials are not understood"))?,
+        };
+        match (shown, route) {
+            (None, _) => {}
+            (Some(Shown::Basic(basic)), _) => {
+                let known = login.recall(basic.username(), basic.password());
+                caller.identity = Some(match known {
+                    Some(identity) => identity,
+                    None => self.log_in(basic.username(), basic.password()).await?,
+                });
+            }
+            (Some(Shown::Bearer(_)), Route::Token(_)) => {
+                return Err(Cause::Unauthorized("a token buys no other token").into());
+            }
+            (Some(Shown::Bearer(token)), _) => {
+                let known = login.by_token(token).await.map_err(RegistryError::from)?;
+                let known = known.ok_or(Cause::BadToken)?;
+                caller.identity = known.identity;
+                caller.scope = Some(known.scope);
+            }
         }
-        Err(AuthenticationError::TooManyFailures { retry_after }) => {
-            tracing::info!(%address, "too many wrong credentials");
-            Err(Cause::LockedOut(retry_after).into())
-        }
-        Err(error @ AuthenticationError::Unavailable(_)) => {
-            Err(RegistryError::Unavailable(error.into()).into())
+        self.greet(route, &caller)?;
+        Ok(caller)
+    }
+
+    /// The identity whose credentials these are.
+    pub async fn log_in(&self, username: &str, password: &str) -> Result<Arc<Identity>, HttpError> {
+        let login = self.serving.registry.login().ok_or(Cause::NoSuchPath)?;
+        let trusted = &self.serving.settings.trusted_proxies;
+        let address = client::address(self.connection.peer(), &self.headers, trusted);
+        let credentials = Credentials {
+            username: username.to_owned(),
+            password: Secret::new(password.to_owned()),
+            client: client::key(address),
+        };
+        match login.by_password(&credentials).await {
+            Ok(Some(identity)) => Ok(identity),
+            Ok(None) => {
+                tracing::info!(%address, "wrong credentials");
+                Err(Cause::Unauthorized("the user name or the password is wrong").into())
+            }
+            Err(AuthenticationError::TooManyFailures { retry_after }) => {
+                tracing::info!(%address, "too many wrong credentials");
+                Err(Cause::LockedOut(retry_after).into())
+            }
+            Err(error @ AuthenticationError::Unavailable(_)) => {
+                Err(RegistryError::Unavailable(error.into()).into())
+            }
         }
     }
-}
 
-/// Whether the caller has not said who it is, and could. (A certificate alone
-/// says nothing of identities.)
-pub fn may_log_in(registry: &Registry, caller: &Caller) -> bool {
-    caller.identity.is_none() && registry.authenticator().is_some()
-}
-
-/// Asks who may log in to do so, at the root of the API: Docker shows its
-/// credentials nowhere unless it was asked for them there. A registry that is
-/// open to everybody asks nobody.
-pub fn greet(route: &Route, registry: &Registry, may_log_in: bool) -> Result<(), HttpError> {
-    if may_log_in && matches!(route, Route::Version) && !registry.access().is_open() {
-        Err(unauthorized("log in to go on"))
-    } else {
-        Ok(())
+    /// Asks who shows nothing to log in, at the root of the API and for the
+    /// catalog: Docker shows its credentials nowhere unless it was asked for
+    /// them there, and a list for nobody would look like one for everybody. A
+    /// registry that is open to everybody asks nobody.
+    fn greet(&self, route: &Route, caller: &Caller) -> Result<(), HttpError> {
+        let asks = matches!(route, Route::Version | Route::Catalog(_));
+        match &caller.scope {
+            Some(scope) if matches!(route, Route::Catalog(_)) && !scope.catalog => {
+                Err(RegistryError::ScopeInsufficient.into())
+            }
+            None if asks
+                && caller.identity.is_none()
+                && !self.serving.registry.access().is_open() =>
+            {
+                Err(Cause::Unauthorized("log in to go on").into())
+            }
+            _ => Ok(()),
+        }
     }
-}
 
-/// Asks who was denied something and may log in: as somebody, it may be allowed to.
-pub fn ask_whom_it_denies(error: HttpError, may_log_in: bool) -> HttpError {
-    if may_log_in && error.is_denial() {
-        unauthorized("access is denied by policy to who is not logged in")
-    } else {
-        error
+    /// Adds the challenge to what another token, or any, would have prevented:
+    /// who was denied something and did not log in may be allowed to as somebody.
+    pub fn challenge(&self, error: HttpError, route: &Route, anonymous: bool) -> HttpError {
+        let Some(login) = self.serving.registry.login() else {
+            return error;
+        };
+        let (error, problem) = match error.cause() {
+            Cause::Unauthorized(_) => (error, None),
+            Cause::BadToken => (error, Some("invalid_token")),
+            Cause::Registry(RegistryError::ScopeInsufficient) => {
+                (error, Some("insufficient_scope"))
+            }
+            Cause::Registry(RegistryError::Denied) if anonymous => {
+                let why = "access is denied by policy to who is not logged in";
+                let token = self.headers.contains_key(AUTHORIZATION);
+                (
+                    Cause::Unauthorized(why).into(),
+                    token.then_some("insufficient_scope"),
+                )
+            }
+            _ => return error,
+        };
+        if matches!(route, Route::Token(_) | Route::TokenByForm) {
+            return error.with(WWW_AUTHENTICATE, BASIC);
+        }
+        let Some(origin) = self.origin() else {
+            let message = "the request does not say which host it is for";
+            return Cause::Malformed(message.to_owned()).into();
+        };
+        let service = login.service();
+        let mut challenge = format!(r#"Bearer realm="{origin}/token",service="{service}""#);
+        let scope = route.scope().to_string();
+        for (name, value) in [("scope", Some(&*scope)), ("error", problem)] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                challenge.extend([",", name, "=\"", value, "\""]);
+            }
+        }
+        error.with(WWW_AUTHENTICATE, challenge)
     }
-}
 
-/// 401, with the challenge.
-fn unauthorized(why: &'static str) -> HttpError {
-    HttpError::from(Cause::Unauthorized(why)).with(WWW_AUTHENTICATE, CHALLENGE)
+    /// The URL that this registry has for the client, without a slash at its
+    /// end; `None` where nobody says it.
+    fn origin(&self) -> Option<String> {
+        if let Some(url) = &self.serving.settings.external_url {
+            return Some(url.as_str().to_owned());
+        }
+        let host = || self.headers.get(HOST)?.to_str().ok();
+        let authority = self.authority.as_ref().map(Authority::as_str);
+        let direct = client::Origin {
+            encrypted: self.connection.is_encrypted(),
+            host: authority.or_else(host),
+        };
+        let trusted = &self.serving.settings.trusted_proxies;
+        client::origin(self.connection.peer(), &self.headers, trusted, direct)
+    }
 }

@@ -1,4 +1,4 @@
-//! Clients: which address a request came from, also through proxies.
+//! Clients: which address a request came from, and what it was sent to, also through proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,6 +9,8 @@ use super::config::Network;
 use crate::domain::model::ClientKey;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The address that a request came from. Where the peer is a trusted proxy, it is the last one in the forwarding header
 /// that no trusted proxy has; anything before that was written by who knows whom.
@@ -36,7 +38,7 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr
     let mut client = peer;
     for hop in values.into_iter().rev() {
         let hop = if name == FORWARDED {
-            forwarded_for(hop)
+            forwarded(hop, "for")
         } else {
             Some(hop)
         };
@@ -52,10 +54,50 @@ pub fn address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr
     client
 }
 
-/// `for=` of one hop (RFC 7239).
-fn forwarded_for(hop: &str) -> Option<&str> {
+/// What a request was sent to.
+#[derive(Clone, Copy)]
+pub struct Origin<'h> {
+    /// Whether it came over TLS.
+    pub encrypted: bool,
+    /// The host, with its port if that is not the scheme's own.
+    pub host: Option<&'h str>,
+}
+
+/// The URL that the client has for what is at `direct` for the peer: the same, but for what a trusted proxy says of it.
+/// `None` where no host is known that could be one: it is going to stand in a header.
+pub fn origin(
+    peer: IpAddr,
+    headers: &HeaderMap,
+    trusted: &[Network],
+    direct: Origin<'_>,
+) -> Option<String> {
+    let peer = peer.to_canonical();
+    let is_trusted = trusted.iter().any(|network| network.contains(peer));
+    // What the last proxy wrote comes last.
+    let last = |name: HeaderName| {
+        let value = headers.get_all(name).iter().next_back()?;
+        value.to_str().ok()?.rsplit(',').next()
+    };
+    let (proto, host) = match last(FORWARDED) {
+        _ if !is_trusted => (None, None),
+        Some(hop) => (forwarded(hop, "proto"), forwarded(hop, "host")),
+        None => (last(X_FORWARDED_PROTO), last(X_FORWARDED_HOST)),
+    };
+    let bare = |text: &'_ str| text.trim().trim_matches('"').to_owned();
+    let encrypted = proto.map_or(direct.encrypted, |it| {
+        bare(it).eq_ignore_ascii_case("https")
+    });
+    let host = host.or(direct.host).map(bare)?;
+    let is_plain = |c: u8| c.is_ascii_alphanumeric() || b".-_:[]".contains(&c);
+    let scheme = if encrypted { "https" } else { "http" };
+    let is_host = (1..=255).contains(&host.len()) && host.bytes().all(is_plain);
+    is_host.then(|| format!("{scheme}://{host}"))
+}
+
+/// What one hop says of `key` (RFC 7239).
+fn forwarded<'h>(hop: &'h str, key: &str) -> Option<&'h str> {
     let pairs = hop.split(';').filter_map(|pair| pair.split_once('='));
-    let mut values = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("for"));
+    let mut values = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case(key));
     values.next().map(|(_, value)| value)
 }
 

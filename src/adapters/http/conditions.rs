@@ -2,7 +2,7 @@
 //! its digest in quotes.
 
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE, RANGE};
+use hyper::header::{HeaderName, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 
 use crate::domain::manifests::IfMatch;
 use crate::domain::model::Digest;
@@ -20,15 +20,11 @@ pub fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-/// Forgets `Range` where `If-Range` names other content: the client would glue
-/// parts of two things together.
-pub fn drop_stale_range(headers: &mut HeaderMap, digest: &Digest) {
-    let stale = headers
-        .get(IF_RANGE)
-        .is_some_and(|tag| tag.as_bytes() != etag(digest).as_bytes());
-    if stale {
-        headers.remove(RANGE);
-    }
+/// Whether `If-Range` names other content, so that `Range` does not count: the
+/// client would glue parts of two things together.
+pub fn is_range_stale(headers: &HeaderMap, digest: &Digest) -> bool {
+    let named = headers.get(IF_RANGE);
+    named.is_some_and(|tag| tag.as_bytes() != etag(digest).as_bytes())
 }
 
 /// What must stand for a push to count. Tags that are no digests of ours, and

@@ -18,7 +18,7 @@ use crate::domain::model::ClientCertificate;
 #[derive(Debug)]
 pub struct Connection {
     peer: IpAddr,
-    /// Known once the handshake is done; never, where there is none.
+    /// Known once the handshake is done; never, where the connection is in the clear.
     certificate: OnceLock<ClientCertificate>,
     state: Mutex<State>,
     unread: AtomicBool,
@@ -72,9 +72,14 @@ impl Connection {
         self.peer
     }
 
-    /// The client has shown this certificate.
+    /// The handshake is done, and the client has shown this certificate.
     pub fn identify(&self, certificate: ClientCertificate) {
         self.certificate.get_or_init(|| certificate);
+    }
+
+    /// Whether it is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.certificate.get().is_some()
     }
 
     /// The certificate that the client has shown; an empty one if it has not.

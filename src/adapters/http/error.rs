@@ -14,6 +14,7 @@ use super::headers;
 use super::reply::Reply;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{InvalidDigest, InvalidName, InvalidReference};
+use crate::ports::UpstreamError;
 
 /// After how many seconds a client that was turned away may come back.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -48,6 +49,12 @@ pub enum Cause {
     /// Without credentials, or with wrong ones (code-11).
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// With a token that is none, or is none any more (code-11 as well).
+    #[error("the token is not valid here, or not any more; get a new one")]
+    BadToken,
+    /// More bytes than a form may have.
+    #[error("a form may have at most {0} bytes")]
+    FormTooLarge(u64),
     /// Too many wrong credentials; may try again after this time.
     #[error("too many failed logins; try again later")]
     LockedOut(Duration),
@@ -96,14 +103,19 @@ impl HttpError {
         self
     }
 
-    /// Whether a policy denies it.
-    pub fn is_denial(&self) -> bool {
-        matches!(self.cause, Cause::Registry(RegistryError::Denied))
+    /// What happened.
+    pub fn cause(&self) -> &Cause {
+        &self.cause
     }
 
-    /// Whether the fault is ours, or of something that we rest on.
+    /// Whether the fault is ours, or of something of ours that we rest on.
     pub fn is_ours(&self) -> bool {
-        self.status_and_code().0.is_server_error()
+        self.status_and_code().0.is_server_error() && !self.is_upstreams()
+    }
+
+    /// Whether another registry failed, which is logged where it is noticed.
+    fn is_upstreams(&self) -> bool {
+        matches!(self.cause, Cause::Registry(RegistryError::Upstream(_)))
     }
 
     /// The cause and everything beneath it, for the log.
@@ -123,7 +135,7 @@ impl HttpError {
         let (status, code) = self.status_and_code();
         let mut reply = self.with_standard_headers(Reply::new(status));
         reply = match code {
-            Some(code) if status.is_server_error() => reply.json(&error_body(
+            Some(code) if self.is_ours() => reply.json(&error_body(
                 code,
                 "the registry cannot answer now; its log says why",
                 &json!({ "request_id": request_id }),
@@ -151,7 +163,10 @@ impl HttpError {
                 return (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED"));
             }
             Cause::Malformed(_) => return (StatusCode::BAD_REQUEST, None),
-            Cause::Unauthorized(_) => return (StatusCode::UNAUTHORIZED, Some("UNAUTHORIZED")),
+            Cause::Unauthorized(_) | Cause::BadToken => {
+                return (StatusCode::UNAUTHORIZED, Some("UNAUTHORIZED"));
+            }
+            Cause::FormTooLarge(_) => return (StatusCode::PAYLOAD_TOO_LARGE, None),
             Cause::LockedOut(_) => {
                 return (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS"));
             }
@@ -172,6 +187,7 @@ impl HttpError {
             R::ManifestUnknown(_) => (StatusCode::NOT_FOUND, Some("MANIFEST_UNKNOWN")),
             R::NameInvalid(_) => (StatusCode::BAD_REQUEST, Some("NAME_INVALID")),
             R::NameUnknown => (StatusCode::NOT_FOUND, Some("NAME_UNKNOWN")),
+            R::ScopeInsufficient => (StatusCode::UNAUTHORIZED, Some("UNAUTHORIZED")),
             R::Denied | R::TagImmutable { .. } => (StatusCode::FORBIDDEN, Some("DENIED")),
             R::Unsupported(_) => (StatusCode::METHOD_NOT_ALLOWED, Some("UNSUPPORTED")),
             R::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS")),
@@ -183,6 +199,17 @@ impl HttpError {
             }
             R::SizeInvalid(_) | R::BodyBroken(_) => (StatusCode::BAD_REQUEST, Some("SIZE_INVALID")),
             R::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE")),
+            R::Upstream(error) => match &**error {
+                UpstreamError::TooManyRequests { .. } => {
+                    (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS"))
+                }
+                UpstreamError::Unavailable { .. } => {
+                    (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE"))
+                }
+                UpstreamError::Denied { .. } | UpstreamError::Invalid { .. } => {
+                    (StatusCode::BAD_GATEWAY, Some("UNAVAILABLE"))
+                }
+            },
         }
     }
 
@@ -212,6 +239,13 @@ impl HttpError {
                 reply.header(RETRY_AFTER, RETRY_AFTER_SECONDS)
             }
             Cause::LockedOut(time) => reply.header(RETRY_AFTER, seconds(*time)),
+            Cause::Registry(RegistryError::Upstream(error)) => match &**error {
+                UpstreamError::TooManyRequests {
+                    retry_after: Some(time),
+                    ..
+                } => reply.header(RETRY_AFTER, seconds(*time)),
+                _ => reply.header(RETRY_AFTER, RETRY_AFTER_SECONDS),
+            },
             Cause::Registry(RegistryError::RangeInvalid { size }) => {
                 reply.header(CONTENT_RANGE, format_args!("bytes */{size}"))
             }

@@ -13,6 +13,7 @@ use super::connection::Connection;
 use super::error::PLAINTEXT_REFUSED;
 use super::socket::Socket;
 use super::tls;
+use crate::domain::model::ClientCertificate;
 
 /// Shakes hands. Who can't is told why: in the clear if it spoke in the clear, else by an alert.
 ///
@@ -33,9 +34,10 @@ pub async fn shake(
     }
     match TlsAcceptor::from(tls).accept(socket).into_fallible().await {
         Ok(stream) => {
-            if let Some([leaf, ..]) = stream.get_ref().1.peer_certificates() {
-                connection.identify(tls::names(leaf));
-            }
+            connection.identify(match stream.get_ref().1.peer_certificates() {
+                Some([leaf, ..]) => tls::names(leaf),
+                _ => ClientCertificate::default(),
+            });
             Ok(stream)
         }
         Err((error, socket)) => Err(refuse(socket, connection, b"", error).await),

@@ -17,6 +17,8 @@ pub const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 pub const OCI_TAG: HeaderName = HeaderName::from_static("oci-tag");
 /// Which filters were applied to a list of referrers.
 pub const OCI_FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+/// The registry in whose name the answer is given (`?ns=`).
+pub const OCI_NAMESPACE: HeaderName = HeaderName::from_static("oci-namespace");
 
 /// The value of [`API_VERSION`].
 pub const REGISTRY_2: HeaderValue = HeaderValue::from_static("registry/2.0");

@@ -8,21 +8,19 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Settings;
 use super::connection::Connection;
+use super::current::Current;
 use super::handshake;
 use super::service::Service;
 use super::socket::Socket;
-use super::tls::Tls;
 use super::tuning;
-use crate::domain::registry::Registry;
 
 /// How long to wait before the next try when no connection can be accepted:
 /// at first, and at most.
@@ -34,12 +32,9 @@ const COMPLAINTS: Duration = Duration::from_mins(1);
 /// How long writes may take to notice that their connections were cut.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Serves the registry on `listener` until `shutdown`, and then for as long as
-/// running requests need, but at most for the grace period.
-///
-/// Each connection gets what `tls` holds when it comes, or is in the clear
-/// where there is none; each request gets the registry that `registry` holds
-/// when it comes.
+/// Serves on `listener` until `shutdown`, and then for as long as running
+/// requests need, but at most for the grace period. Each connection and each
+/// request gets what `current` holds when it comes.
 ///
 /// # Errors
 ///
@@ -47,17 +42,15 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// when none can be accepted, this waits until one can.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Tls>,
-    registry: watch::Receiver<Arc<Registry>>,
-    settings: Settings,
+    current: Arc<Current>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let service = Arc::new(Service::new(registry, settings.clone()));
+    let service = Arc::new(Service::new(Arc::clone(&current)));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
     let driver = Driver {
         service: Arc::clone(&service),
-        settings: settings.clone(),
+        current: Arc::clone(&current),
         drain: shutdown.clone(),
         cut: cut.clone(),
     };
@@ -67,10 +60,10 @@ pub async fn serve(
     };
     while let Some((stream, peer)) = acceptor.next(&shutdown).await {
         let driver = driver.clone();
-        match &tls {
+        match current.get().tls.clone() {
             None => connections.spawn(driver.drive(stream, peer)),
             // In a task of its own: no client that hesitates holds up another.
-            Some(tls) => connections.spawn(driver.drive_encrypted(tls.clone(), stream, peer)),
+            Some(tls) => connections.spawn(driver.drive_encrypted(tls, stream, peer)),
         };
     }
     drop(acceptor);
@@ -83,7 +76,7 @@ pub async fn serve(
         connections.wait().await;
         writers.wait().await;
     };
-    if tokio::time::timeout(settings.grace_period, drained)
+    if tokio::time::timeout(current.get().settings.grace_period, drained)
         .await
         .is_err()
     {
@@ -158,7 +151,7 @@ fn is_about_one_connection(error: &io::Error) -> bool {
 #[derive(Clone)]
 struct Driver {
     service: Arc<Service>,
-    settings: Settings,
+    current: Arc<Current>,
     /// Connections end when they have answered what they were asked.
     drain: CancellationToken,
     /// Connections end.
@@ -175,13 +168,13 @@ impl Driver {
     }
 
     /// Drives one encrypted connection to its end.
-    async fn drive_encrypted(self, tls: Tls, stream: TcpStream, peer: IpAddr) {
+    async fn drive_encrypted(self, tls: Arc<ServerConfig>, stream: TcpStream, peer: IpAddr) {
         tuning::tune(&stream);
         let connection = Arc::new(Connection::new(peer));
-        let current = Arc::clone(&tls.borrow());
-        let shaken = handshake::shake(current, stream, &connection);
+        let patience = self.current.get().settings.header_timeout;
+        let shaken = handshake::shake(tls, stream, &connection);
         let stream = tokio::select! {
-            shaken = tokio::time::timeout(self.settings.header_timeout, shaken) => match shaken {
+            shaken = tokio::time::timeout(patience, shaken) => match shaken {
                 Ok(Ok(stream)) => stream,
                 Ok(Err(error)) => return tracing::debug!(%peer, %error, "no handshake"),
                 Err(_) => return tracing::debug!(%peer, "the handshake took too long"),
@@ -212,10 +205,9 @@ impl Driver {
         });
         let io = TokioIo::new(stream);
         let mut serving = std::pin::pin!(builder.serve_connection(io, answer));
-        let mut checks = tokio::time::interval(self.settings.check_interval());
-        checks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut draining = false;
         loop {
+            let pause = self.current.get().settings.check_interval();
             tokio::select! {
                 ended = serving.as_mut() => {
                     if let Err(error) = ended {
@@ -228,8 +220,9 @@ impl Driver {
                     draining = true;
                     serving.as_mut().graceful_shutdown();
                 }
-                _ = checks.tick() => {
-                    if let Some(fault) = connection.fault(&self.settings, Instant::now()) {
+                () = tokio::time::sleep(pause) => {
+                    let settings = &self.current.get().settings;
+                    if let Some(fault) = connection.fault(settings, Instant::now()) {
                         tracing::debug!(?fault, "connection closed");
                         return;
                     }

@@ -25,6 +25,11 @@ impl Query {
             .map(Self)
     }
 
+    /// The same of a form, where a `+` is a blank.
+    pub fn form(form: &str) -> Result<Self, HttpError> {
+        Self::parse(Some(&form.replace('+', " ")))
+    }
+
     /// The first value of the parameter.
     pub fn first(&self, name: &str) -> Option<&str> {
         let pair = self.0.iter().find(|pair| pair.0 == name)?;

@@ -7,8 +7,9 @@ use super::pagination;
 use super::query::Query;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
-    Algorithm, Digest, MediaType, Page, Reference, RepositoryName, Tag, UploadId,
+    Algorithm, Digest, MediaType, Page, Reference, RepositoryName, Scope, Tag, UploadId,
 };
+use crate::domain::namespaces::Namespaces;
 
 mod needs;
 mod path;
@@ -17,6 +18,9 @@ use path::Path;
 
 /// The most `tag` parameters that one push may have; the spec wants ten at least.
 pub const MAX_TAGS: usize = 100;
+
+/// The parameter by which a client names the registry that it means.
+pub const NS: &str = "ns";
 
 /// How many referrers a page has where the client does not say.
 const REFERRERS_PER_PAGE: usize = 1000;
@@ -77,6 +81,10 @@ pub enum Route {
     CancelUpload(RepositoryName, UploadId),
     /// `GET /v2/_catalog`
     Catalog(Page<String>),
+    /// `GET /token`
+    Token(Scope),
+    /// `POST /token`
+    TokenByForm,
     /// `GET /v2/_oci/ext/discover`, of the registry or of one repository
     Extensions(Option<RepositoryName>),
 }
@@ -84,22 +92,47 @@ pub enum Route {
 impl Route {
     /// What the request means. Text that cannot be a name, a digest or a
     /// number is refused as such, never as an address that does not exist.
-    pub fn parse(method: &Method, path: &str, query: Option<&str>) -> Result<Self, HttpError> {
-        let path = Path::parse(path)?;
+    ///
+    /// Where the query names another registry (`ns`, as containerd's mirrors
+    /// do), the path's name is that registry's: `namespaces` say what it is
+    /// called here, and who is not answered for is unknown.
+    pub fn parse(
+        method: &Method,
+        path: &str,
+        query: Option<&str>,
+        namespaces: &Namespaces,
+    ) -> Result<Self, HttpError> {
+        let mut path = Path::parse(path)?;
         if !path.methods().split(", ").any(|it| it == method.as_str()) {
             return Err(Cause::MethodNotAllowed(path.methods()).into());
         }
+        if path == Path::Token {
+            return Self::token(method, query.unwrap_or_default());
+        }
         let query = Query::parse(query)?;
-        // No repository mirrors anything yet, so every registry that a client
-        // may name here (containerd's mirrors do) is an unknown one.
-        if query.first("ns").is_some() {
-            return Err(RegistryError::NameUnknown.into());
+        if let Some(registry) = query.first(NS) {
+            if !namespaces.answer_for(registry) {
+                return Err(RegistryError::NameUnknown.into());
+            }
+            if let Some(name) = path.repository_mut() {
+                let mirror = namespaces.mirror_of(registry, name);
+                *name = mirror.ok_or(RegistryError::NameUnknown)?;
+            }
         }
         Self::of(path, method, &query)
     }
 
+    fn token(method: &Method, query: &str) -> Result<Self, HttpError> {
+        if method == Method::POST {
+            return Ok(Self::TokenByForm);
+        }
+        let query = Query::form(query)?;
+        Ok(Self::Token(Scope::parse(query.all("scope"))))
+    }
+
     fn of(path: Path, method: &Method, query: &Query) -> Result<Self, HttpError> {
         Ok(match path {
+            Path::Token => Self::token(method, "")?,
             Path::Version => Self::Version,
             Path::Catalog => Self::Catalog(Page {
                 after: pagination::last(query).map(str::to_owned),
@@ -151,6 +184,8 @@ impl Route {
             | Self::ListReferrers { .. }
             | Self::UploadStatus(..)
             | Self::Catalog(..)
+            | Self::Token(..)
+            | Self::TokenByForm
             | Self::Extensions(..) => false,
         }
     }

@@ -5,37 +5,33 @@ use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::Settings;
-use super::admission::{Admission, Place};
+use super::admission::Place;
 use super::body::{self, Outgoing, RequestBody, ResponseBody};
-use super::callers;
-use super::config::Network;
+use super::callers::Visitor;
 use super::connection::Connection;
+use super::current::Current;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
 use super::headers;
-use super::route::Route;
+use super::query::Query;
+use super::route::{NS, Route};
 use crate::domain::model::Caller;
-use crate::domain::registry::Registry;
 
 /// Everything that requests share.
 pub struct Service {
-    registry: watch::Receiver<Arc<Registry>>,
-    admission: Admission,
+    current: Arc<Current>,
     writers: TaskTracker,
-    settings: Settings,
-    trusted_proxies: Arc<[Network]>,
     /// Tells the requests of this run of the server from those of others.
     run: String,
     requests: AtomicU64,
@@ -48,15 +44,12 @@ struct Outcome {
 }
 
 impl Service {
-    /// A service of whatever registry `registry` holds when a request comes.
-    pub fn new(registry: watch::Receiver<Arc<Registry>>, settings: Settings) -> Self {
+    /// A service of whatever `current` holds when a request comes.
+    pub fn new(current: Arc<Current>) -> Self {
         let run = Uuid::new_v4().simple().to_string();
         Self {
-            registry,
-            admission: Admission::new(settings.max_concurrent_requests, settings.query_timeout),
+            current,
             writers: TaskTracker::new(),
-            trusted_proxies: settings.trusted_proxies.as_slice().into(),
-            settings,
             run: run[..8].to_owned(),
             requests: AtomicU64::new(0),
         }
@@ -80,8 +73,9 @@ impl Service {
         let (head, incoming) = request.into_parts();
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
 
-        let body = RequestBody::new(incoming, connection, self.settings.query_timeout);
-        let outcome = self.outcome(connection, head, body).await;
+        let query_timeout = self.current.get().settings.query_timeout;
+        let body = RequestBody::new(incoming, connection, query_timeout);
+        let outcome = self.outcome(connection, head, body, query_timeout).await;
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {
@@ -99,7 +93,7 @@ impl Service {
             "request"
         );
         let (head, body) = response.into_parts();
-        let body = Outgoing::new(body, self.settings.query_timeout, active, outcome.place);
+        let body = Outgoing::new(body, query_timeout, active, outcome.place);
         Ok(Response::from_parts(head, body))
     }
 
@@ -108,27 +102,45 @@ impl Service {
         connection: &Arc<Connection>,
         head: Parts,
         body: RequestBody,
+        patience: Duration,
     ) -> Outcome {
         let refused = |error: HttpError| Outcome {
             result: Err(error),
             place: None,
         };
         let uri = &head.uri;
-        let route = match Route::parse(&head.method, uri.path(), uri.query()) {
+        let serving = self.current.get();
+        let namespaces = serving.registry.access().namespaces();
+        let route = match Route::parse(&head.method, uri.path(), uri.query(), namespaces) {
             Ok(route) => route,
             Err(error) => return refused(error),
         };
-        let place = match self.admission.enter().await {
+        let named = Query::parse(uri.query()).ok();
+        let named = named.and_then(|query| Some(query.first(NS)?.to_owned()));
+        let place = match self.current.admission().enter(patience).await {
             Ok(place) => Arc::new(place),
             Err(error) => return refused(error.into()),
         };
+        // Only now: what was replaced while this waited is over.
+        let serving = self.current.get();
         let exchange = Exchange {
-            registry: Arc::clone(&self.registry.borrow()),
-            headers: head.headers,
+            registry: Arc::clone(&serving.registry),
+            visitor: Arc::new(Visitor {
+                serving,
+                headers: head.headers,
+                authority: head.uri.authority().cloned(),
+                connection: Arc::clone(connection),
+            }),
             body,
             caller: Caller::default(),
         };
-        let result = self.run(route, exchange, connection, &place).await;
+        let mut result = self.run(route, exchange, &place).await;
+        if let (Some(named), Ok(response)) = (named, &mut result) {
+            let answered = headers::value(named);
+            response
+                .headers_mut()
+                .insert(headers::OCI_NAMESPACE, answered);
+        }
         Outcome {
             result,
             place: Some(place),
@@ -145,32 +157,29 @@ impl Service {
         &self,
         route: Route,
         exchange: Exchange,
-        connection: &Arc<Connection>,
         place: &Arc<Place>,
     ) -> Result<Response<ResponseBody>, HttpError> {
         let pulse = exchange.body.pulse();
         pulse.beat();
         let writes = route.writes();
-        let proxies = Arc::clone(&self.trusted_proxies);
-        let connection = Arc::clone(connection);
-        let work = async move { answer(route, exchange, &connection, &proxies).await };
-        let work = AssertUnwindSafe(work).catch_unwind();
+        let settings = &exchange.visitor.serving.settings;
+        let (query_timeout, grace_period) = (settings.query_timeout, settings.grace_period);
+        let work = AssertUnwindSafe(answer(route, exchange)).catch_unwind();
         let done = if writes {
             let place = Arc::clone(place);
             let task = self.writers.spawn(async move {
                 let _place = place;
                 work.await
             });
-            let allowance = self.settings.query_timeout + self.settings.grace_period;
+            let allowance = query_timeout + grace_period;
             tokio::select! {
                 done = task => done.unwrap_or_else(|error| Err(Box::new(error.to_string()))),
                 () = pulse.stopped(allowance) => return Err(Cause::Stuck.into()),
             }
         } else {
-            let allowance = self.settings.query_timeout;
             tokio::select! {
                 done = work => done,
-                () = pulse.stopped(allowance) => return Err(Cause::Stuck.into()),
+                () = pulse.stopped(query_timeout) => return Err(Cause::Stuck.into()),
             }
         };
         done.unwrap_or_else(|panic| Err(Cause::Panicked(message(&*panic)).into()))
@@ -178,17 +187,17 @@ impl Service {
 }
 
 /// Finds out who asks, and does what they ask for.
-async fn answer(
-    route: Route,
-    mut exchange: Exchange,
-    connection: &Connection,
-    trusted_proxies: &[Network],
-) -> Result<Response<ResponseBody>, HttpError> {
-    exchange.caller = callers::identify(&exchange, connection, trusted_proxies).await?;
-    let may_log_in = callers::may_log_in(&exchange.registry, &exchange.caller);
-    callers::greet(&route, &exchange.registry, may_log_in)?;
-    let answer = handlers::handle(route, exchange).await;
-    answer.map_err(|error| callers::ask_whom_it_denies(error, may_log_in))
+async fn answer(route: Route, exchange: Exchange) -> Result<Response<ResponseBody>, HttpError> {
+    let visitor = Arc::clone(&exchange.visitor);
+    let mut anonymous = true;
+    let answer = match visitor.identify(&route).await {
+        Ok(caller) => {
+            anonymous = caller.identity.is_none();
+            handlers::handle(&route, Exchange { caller, ..exchange }).await
+        }
+        Err(error) => Err(error),
+    };
+    answer.map_err(|error| visitor.challenge(error, &route, anonymous))
 }
 
 /// What a panic said.

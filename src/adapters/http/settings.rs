@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::config::Network;
+use crate::adapters::units::HttpUrl;
 
 /// The limits of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +16,10 @@ pub struct Settings {
     /// How long requests may go on once the server is told to stop, and writes
     /// once they are in.
     pub grace_period: Duration,
-    /// Whose word counts for which address a request came from.
+    /// Whose word counts for where a request came from, and what it was sent to.
     pub trusted_proxies: Vec<Network>,
+    /// What clients call the registry; `None` to believe each of them.
+    pub external_url: Option<HttpUrl>,
     /// How long a new connection may be without a request, and take for its
     /// handshake before.
     pub header_timeout: Duration,
@@ -31,6 +34,7 @@ impl Default for Settings {
             query_timeout: Duration::from_mins(1),
             grace_period: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
+            external_url: None,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(90),
         }

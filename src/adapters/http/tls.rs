@@ -1,31 +1,21 @@
 //! TLS: the files that the configuration names, checked and made into what rustls serves by.
 
 use std::error::Error;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{InconsistentKeys, RootCertStore, ServerConfig};
 use thiserror::Error;
-use tokio::sync::watch;
 use x509_parser::x509::AttributeTypeAndValue;
 
 use super::config::TlsConfig;
+use crate::adapters::units::pem;
 use crate::domain::model::ClientCertificate;
-
-/// What new connections are served by. To replace it replaces everything at once, the tickets of earlier sessions too:
-/// none brings back a client certificate that the new authorities don't know.
-pub type Tls = watch::Receiver<Arc<ServerConfig>>;
-
-/// No file of certificates is longer: all authorities of the world have 300 KiB.
-const LONGEST: u64 = 16 << 20;
 
 /// Protocols in the order of our preference, which is the one that counts.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
@@ -78,17 +68,15 @@ fn of_certificate(config: &TlsConfig) -> impl Fn(Box<dyn Error + Send + Sync>) -
 
 /// The server's certificates and their key.
 fn identity(config: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-    let chain = certificates(&config.server_certificate_bundle).map_err(of_certificate(config))?;
+    let chain =
+        pem::certificates(&config.server_certificate_bundle).map_err(of_certificate(config))?;
     if let Some(false) = chain.first().and_then(is_valid_today) {
         let file = config.server_certificate_bundle.display();
         tracing::warn!(%file, "server.tls.server_certificate_bundle: the certificate has expired, or is not valid yet");
     }
 
     let failed = of("server.tls.server_private_key", &config.server_private_key);
-    let pem = read(&config.server_private_key).map_err(|error| failed(error.into()))?;
-    let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
-        failed("holds no private key in PEM that can be used without a password".into())
-    })?;
+    let key = pem::private_key(&config.server_private_key).map_err(&failed)?;
     let key = provider.key_provider.load_private_key(key);
     let key = key.map_err(|error| failed(error.into()))?;
 
@@ -112,7 +100,7 @@ fn verifier(
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let failed = of("server.tls.client_ca_bundle", file);
     let mut authorities = RootCertStore::empty();
-    for certificate in certificates(file).map_err(&failed)? {
+    for certificate in pem::certificates(file).map_err(&failed)? {
         authorities
             .add(certificate)
             .map_err(|error| failed(error.into()))?;
@@ -121,19 +109,6 @@ fn verifier(
         .allow_unauthenticated()
         .build()
         .map_err(|error| failed(error.into()))
-}
-
-/// The certificates of a file, of which there is one at least.
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Box<dyn Error + Send + Sync>> {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?).collect::<Result<_, _>>()?;
-    if chain.is_empty() {
-        return Err("holds no certificate in PEM".into());
-    }
-    for (index, certificate) in chain.iter().enumerate() {
-        x509_parser::parse_x509_certificate(certificate)
-            .map_err(|error| format!("certificate {} in it: {error}", index + 1))?;
-    }
-    Ok(chain)
 }
 
 fn is_valid_today(certificate: &CertificateDer<'static>) -> Option<bool> {
@@ -163,20 +138,6 @@ fn texts<'a>(names: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Vec<
         .filter_map(|name| name.as_str().ok())
         .map(str::to_owned)
         .collect()
-}
-
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?
-        .take(LONGEST + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "larger than 16 MiB",
-        ));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

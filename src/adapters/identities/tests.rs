@@ -13,15 +13,18 @@ fn cheap(password: &str, passes: u32) -> Secret {
 
 /// `alice` (`secret`) and `bob` (`hunter2`), whose hash costs more.
 fn identities() -> Identities {
+    Identities::new(&configured()).unwrap().unwrap()
+}
+
+fn configured() -> BTreeMap<String, IdentityConfig> {
     let identity = |username: &str, password| IdentityConfig {
         username: username.to_owned(),
         password,
     };
-    let identities = BTreeMap::from([
+    BTreeMap::from([
         ("1".to_owned(), identity("alice", cheap("secret", 1))),
         ("2".to_owned(), identity("bob", cheap("hunter2", 2))),
-    ]);
-    Identities::new(&identities).unwrap().unwrap()
+    ])
 }
 
 fn credentials(username: &str, password: &str) -> Credentials {
@@ -36,7 +39,7 @@ fn credentials(username: &str, password: &str) -> Credentials {
 async fn login(identities: &Identities, username: &str, password: &str) -> Option<String> {
     let credentials = credentials(username, password);
     let identity = identities.authenticate(&credentials).await.unwrap();
-    identity.map(|identity| identity.id)
+    identity.map(|identity| identity.id.clone())
 }
 
 #[tokio::test]
@@ -148,4 +151,24 @@ async fn guesses_at_once_are_counted_as_well() {
 #[test]
 fn without_identities_there_is_nobody_to_know() {
     assert!(Identities::new(&BTreeMap::new()).unwrap().is_none());
+}
+
+#[tokio::test]
+async fn other_identities_forget_what_was_right_and_not_what_was_wrong() {
+    let old = identities();
+    for _ in 0..5 {
+        assert_eq!(login(&old, "alice", "wrong").await, None);
+    }
+    assert!(login(&old, "bob", "hunter2").await.is_some());
+
+    let new = old.replaced_by(&configured()).unwrap().unwrap();
+
+    let refused = new.authenticate(&credentials("alice", "wrong")).await;
+    assert!(matches!(
+        refused,
+        Err(AuthenticationError::TooManyFailures { .. })
+    ));
+    assert_eq!(new.hashed(), 0);
+    assert!(login(&new, "bob", "hunter2").await.is_some());
+    assert_eq!(new.hashed(), 1, "verified anew");
 }

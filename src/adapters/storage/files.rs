@@ -14,9 +14,10 @@ use std::time::UNIX_EPOCH;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
-use super::tree::Tree;
+use super::tree::{Places, Tree};
 use super::unavailable;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
@@ -165,6 +166,15 @@ impl Tree for Files {
         .await
     }
 
+    async fn write_private(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let temporary = files.temporary_of_mode(0o600, &bytes, true)?;
+            files.replace(&files.at(&file), temporary)
+        })
+        .await
+    }
+
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
         let file = path.to_owned();
         self.blocking(path, move |files| {
@@ -279,10 +289,40 @@ impl Tree for Files {
         .await
     }
 
-    async fn walk(&self, root: &str, marker: &str) -> Result<Vec<String>, StoreError> {
-        let (at, marker) = (root.to_owned(), marker.to_owned());
-        self.blocking(root, move |files| listing::walk(&files.at(&at), &marker))
+    async fn walk(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+    ) -> Result<Vec<String>, StoreError> {
+        let at = root.to_owned();
+        self.blocking(root, move |files| listing::walk(&files.at(&at), markers))
             .await
+    }
+
+    fn places(&self, dir: &str, name: &'static str) -> Places {
+        let (what, at) = (dir.to_owned(), self.inner.at(dir));
+        let (send, receive) = tokio::sync::mpsc::channel(1);
+        let listing = tokio::task::spawn_blocking(move || {
+            let mut send = |piece| send.blocking_send(piece).is_ok();
+            let mut piece = Vec::new();
+            listing::places(&at, name, &mut piece, &mut send)?;
+            send(piece);
+            Ok(())
+        });
+        // The end counts as one only if the listing says so, too.
+        stream::try_unfold(Some((receive, listing, what)), |state| async {
+            let Some((mut receive, listing, what)) = state else {
+                return Ok(None);
+            };
+            if let Some(piece) = receive.recv().await {
+                return Ok(Some((piece, Some((receive, listing, what)))));
+            }
+            let listed = listing.await.map_err(io::Error::other);
+            let listed = listed.and_then(|result| result);
+            listed.map_err(|source| unavailable(&what, source))?;
+            Ok(None)
+        })
+        .boxed()
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {

@@ -24,7 +24,9 @@
 //! _registry/
 //!   format                                           which layout this is            (ours)
 //!   locks                                            byte ranges locked by processes (ours)
+//!   clock                                            what time it is there            (ours)
 //!   owner                                            the one server of a bucket      (ours)
+//!   token_keys                                       what signs tokens               (ours)
 //!   tmp/<random>                                     writes that are not done yet    (ours)
 //! ```
 //!
@@ -43,6 +45,12 @@ pub(super) const BLOBS: &str = "docker/registry/v2/blobs";
 /// Which directory makes a directory a repository.
 pub(super) const MANIFESTS: &str = "_manifests";
 
+/// Which directories can hold claims.
+pub(super) const CLAIMS: &[&str] = &[MANIFESTS, LAYERS, DELETED];
+
+const LAYERS: &str = "_layers";
+const DELETED: &str = "_deleted";
+
 /// Which directory holds a repository's upload sessions.
 pub(super) const UPLOADS: &str = "_uploads";
 
@@ -54,6 +62,12 @@ pub(super) const LOCKS: &str = "_registry/locks";
 
 /// The lease of the one server that works on a bucket.
 pub(super) const OWNER: &str = "_registry/owner";
+
+/// Written to learn what time it is by the store's clock.
+pub(super) const CLOCK: &str = "_registry/clock";
+
+/// What signs tokens.
+pub(super) const TOKEN_KEYS: &str = "_registry/token_keys";
 
 /// Where files are written before they get their name.
 pub(super) const TMP: &str = "_registry/tmp";
@@ -73,7 +87,15 @@ pub(super) fn blob(digest: &Digest) -> String {
 
 pub(super) fn layer_link_dir(repository: &RepositoryName, digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm(), digest.hex());
-    format!("{REPOSITORIES}/{repository}/_layers/{algorithm}/{hex}")
+    format!("{}/{hex}", layer_links(repository, algorithm))
+}
+
+pub(super) fn layer_links(repository: &RepositoryName, algorithm: Algorithm) -> String {
+    format!("{REPOSITORIES}/{repository}/{LAYERS}/{algorithm}")
+}
+
+pub(super) fn blobs(algorithm: Algorithm) -> String {
+    format!("{BLOBS}/{algorithm}")
 }
 
 pub(super) fn layer_link(repository: &RepositoryName, digest: &Digest) -> String {
@@ -143,7 +165,7 @@ pub(super) fn referrer(repository: &RepositoryName, subject: &Digest, digest: &D
 }
 
 pub(super) fn deletions(repository: &RepositoryName) -> String {
-    format!("{REPOSITORIES}/{repository}/_deleted")
+    format!("{REPOSITORIES}/{repository}/{DELETED}")
 }
 
 /// The directory of a thing, where its marks lie, and the thing's name in it.

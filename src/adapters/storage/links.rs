@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Store, layout};
-use crate::domain::model::{Digest, Look, RepositoryName, Thing};
+use crate::domain::model::{Algorithm, Digest, Found, Look, RepositoryName, Thing, Timestamp};
 use crate::ports::{
-    BlobLinks, BlobReader, BlobStore, Durability, LockError, LockKey, Marks, StoreError,
+    BlobLinks, BlobReader, BlobStore, Durability, Findings, LockError, LockKey, Marks, StoreError,
 };
 
 /// How long somebody who asks for a blob waits for the link's lock.
@@ -22,6 +23,14 @@ impl BlobStore for Store {
 
     async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
         self.tree.open(&layout::blob(digest)).await
+    }
+
+    fn list(&self) -> Findings {
+        self.found(layout::blobs, "data")
+    }
+
+    async fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
+        self.tree.remove(&layout::blob(digest)).await
     }
 }
 
@@ -68,6 +77,13 @@ impl BlobLinks for Store {
         Ok(self.tree.read(&path).await?.is_some())
     }
 
+    fn list(&self, repository: &RepositoryName) -> Findings {
+        self.found(
+            |algorithm| layout::layer_links(repository, algorithm),
+            "link",
+        )
+    }
+
     async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError> {
         self.tree
             .remove(&layout::layer_link(repository, digest))
@@ -90,12 +106,40 @@ impl Marks for Store {
     async fn pardon(&self, thing: &Thing) -> Result<(), StoreError> {
         self.tree.pardon(&layout::thing(thing).0).await
     }
+
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.tree.write(layout::CLOCK, Bytes::new()).await?;
+        let written = self.tree.stat(layout::CLOCK).await?;
+        // Gone at once: nothing is old then.
+        Ok(written.map_or(Timestamp::from_millis(i64::MIN), |it| it.modified))
+    }
 }
 
 #[async_trait]
 impl Durability for Store {
     async fn persist(&self) -> Result<(), StoreError> {
         self.tree.persist().await
+    }
+}
+
+impl Store {
+    /// The places below the directory of each algorithm. What is not called as
+    /// a digest is, nobody can ask for.
+    fn found(&self, dir: impl Fn(Algorithm) -> String, name: &'static str) -> Findings {
+        let places = Algorithm::ALL.map(|algorithm| {
+            let places = self.tree.places(&dir(algorithm), name);
+            places.map_ok(move |places| {
+                let found = places.into_iter().filter_map(|place| {
+                    Some(Found {
+                        digest: format!("{algorithm}:{}", place.name).parse().ok()?,
+                        there: place.there,
+                        marked: place.marked,
+                    })
+                });
+                found.collect()
+            })
+        });
+        stream::iter(places).flatten().boxed()
     }
 }
 

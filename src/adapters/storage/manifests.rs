@@ -189,16 +189,14 @@ impl ManifestStore for Store {
         let content = self.put_content(&manifest.digest, &manifest.bytes);
         let revision = self.revision(repository, &manifest.digest);
         let (revision, ()) = try_join(revision, content).await?;
-        match revision {
-            Revision::Ours(_) | Revision::Foreign => Ok(()),
-            Revision::Unknown => {
-                let path = layout::revision_meta(repository, &manifest.digest);
-                let meta = meta(&path, manifest, State::Pending)?;
-                self.tree.write(&path, meta).await?;
-                let link = layout::revision_link(repository, &manifest.digest);
-                self.tree.write(&link, link_to(&manifest.digest)).await
-            }
+        if let Revision::Unknown = revision {
+            let path = layout::revision_meta(repository, &manifest.digest);
+            let meta = meta(&path, manifest, State::Pending)?;
+            self.tree.write(&path, meta).await?;
         }
+        // Of one that stands, too: a push is a claim, and its time shows it.
+        let link = layout::revision_link(repository, &manifest.digest);
+        self.tree.renew(&link, link_to(&manifest.digest)).await
     }
 
     async fn put_content(&self, digest: &Digest, bytes: &Bytes) -> Result<(), StoreError> {
@@ -245,7 +243,7 @@ impl ManifestStore for Store {
         let mut all = Vec::new();
         for algorithm in Algorithm::ALL {
             let dir = layout::revisions(repository, algorithm);
-            let names = self.tree.children(&dir, "link", &Page::all()).await?;
+            let names = self.tree.children(&dir, "", &Page::all()).await?;
             let digests = names.items.into_iter();
             all.extend(digests.filter_map(|hex| format!("{algorithm}:{hex}").parse().ok()));
         }

@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use opendal::{ErrorKind, Metadata, Operator};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::s3::Client;
-use super::tree::Tree;
+use super::tree::{Places, Tree};
 use super::unavailable;
 use crate::domain::model::{ByteStream, Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
@@ -329,8 +329,21 @@ impl Tree for Objects {
         self.names(dir, leaf, page).await
     }
 
-    async fn walk(&self, root: &str, marker: &str) -> Result<Vec<String>, StoreError> {
-        self.directories_with(root, marker).await
+    async fn walk(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+    ) -> Result<Vec<String>, StoreError> {
+        self.directories_with(root, markers).await
+    }
+
+    fn places(&self, dir: &str, name: &'static str) -> Places {
+        let (objects, dir) = (self.clone(), dir.to_owned());
+        let listing = async move {
+            let below = objects.below(&dir, true, None).await?;
+            Ok::<_, StoreError>(listing::places(below, name))
+        };
+        stream::once(listing).try_flatten().boxed()
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {
@@ -373,7 +386,7 @@ impl BlobReader for ObjectReader {
 
     async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError> {
         if range.is_empty() {
-            return Ok(Box::pin(futures_util::stream::empty()));
+            return Ok(Box::pin(stream::empty()));
         }
         let reader = self.operator.reader(&self.path).await;
         let reader = reader.map_err(|source| unavailable(&self.path, source))?;

@@ -1,12 +1,14 @@
 //! Repositories, and what was deleted in them.
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::records::{self, Moment, VERSION};
 use super::{Store, layout};
-use crate::domain::model::{Digest, Listing, MediaType, Page, RepositoryName, Tag};
-use crate::ports::{Deletion, DeletionRecords, RepositoryIndex, StoreError};
+use crate::domain::model::{Digest, Listing, MediaType, Page, RepositoryName, Timestamp};
+use crate::ports::{
+    Deletion, DeletionRecord, DeletionRecords, Everything, RepositoryIndex, StoreError,
+};
 
 #[async_trait]
 impl RepositoryIndex for Store {
@@ -15,10 +17,8 @@ impl RepositoryIndex for Store {
     }
 
     async fn list(&self, page: &Page<String>) -> Result<Listing<RepositoryName>, StoreError> {
-        let all = self
-            .tree
-            .walk(layout::REPOSITORIES, layout::MANIFESTS)
-            .await?;
+        let markers = &[layout::MANIFESTS];
+        let all = self.tree.walk(layout::REPOSITORIES, markers).await?;
         // A directory whose name is no repository's cannot be pulled from.
         let valid = |name: &String| name.parse::<RepositoryName>().is_ok();
         let listing = Listing::cut(all.into_iter().filter(valid), page);
@@ -31,23 +31,50 @@ impl RepositoryIndex for Store {
             more: listing.more,
         })
     }
+
+    async fn everything(&self) -> Result<Everything, StoreError> {
+        let mut everything = Everything::default();
+        for path in self.tree.walk(layout::REPOSITORIES, layout::CLAIMS).await? {
+            match path.parse() {
+                Ok(repository) => everything.repositories.push(repository),
+                Err(_) => everything.strange.push(path),
+            }
+        }
+        Ok(everything)
+    }
 }
 
 /// `_deleted/…`: what the collector, `why` and `undelete` read.
-#[derive(Serialize)]
-struct Record<'a> {
+#[derive(Serialize, Deserialize)]
+struct Record {
     version: u32,
-    digest: &'a Digest,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    media_type: Option<&'a MediaType>,
-    tags: Vec<&'a str>,
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    media_type: Option<MediaType>,
+    tags: Vec<String>,
     manifest: bool,
-    references: &'a [Digest],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    subject: Option<&'a Digest>,
+    references: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    subject: Option<Digest>,
     deleted_at: Moment,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deleted_by: Option<&'a str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<String>,
+}
+
+impl From<Record> for Deletion {
+    fn from(record: Record) -> Self {
+        let tags = record.tags.iter();
+        Self {
+            digest: record.digest,
+            media_type: record.media_type,
+            tags: tags.filter_map(|tag| tag.parse().ok()).collect(),
+            manifest: record.manifest,
+            references: record.references,
+            subject: record.subject,
+            at: record.deleted_at.0,
+            by: record.deleted_by,
+        }
+    }
 }
 
 #[async_trait]
@@ -59,14 +86,14 @@ impl DeletionRecords for Store {
     ) -> Result<(), StoreError> {
         let record = Record {
             version: VERSION,
-            digest: &deletion.digest,
-            media_type: deletion.media_type.as_ref(),
-            tags: deletion.tags.iter().map(Tag::as_str).collect(),
+            digest: deletion.digest.clone(),
+            media_type: deletion.media_type.clone(),
+            tags: deletion.tags.iter().map(ToString::to_string).collect(),
             manifest: deletion.manifest,
-            references: &deletion.references,
-            subject: deletion.subject.as_ref(),
+            references: deletion.references.clone(),
+            subject: deletion.subject.clone(),
             deleted_at: Moment(deletion.at),
-            deleted_by: deletion.by.as_deref(),
+            deleted_by: deletion.by.clone(),
         };
         // Ordered by time; two deletions of one digest within a millisecond
         // are told apart by the random end.
@@ -81,5 +108,32 @@ impl DeletionRecords for Store {
         self.tree
             .write(&path, records::encode(&path, &record)?)
             .await
+    }
+
+    async fn list(
+        &self,
+        repository: &RepositoryName,
+        before: Timestamp,
+    ) -> Result<Vec<DeletionRecord>, StoreError> {
+        let dir = layout::deletions(repository);
+        let mut records = Vec::new();
+        for id in self.tree.children(&dir, "", &Page::all()).await?.items {
+            // What has another name is not ours.
+            let at = id.split('-').next().and_then(|at| at.parse().ok());
+            if at.is_none_or(|at| Timestamp::from_millis(at) >= before) {
+                continue;
+            }
+            if let Some(bytes) = self.tree.read(&format!("{dir}/{id}")).await? {
+                let record = records::decode::<Record>(&bytes).ok();
+                let deletion = record.map(Deletion::from);
+                records.push(DeletionRecord { id, deletion });
+            }
+        }
+        Ok(records)
+    }
+
+    async fn remove(&self, repository: &RepositoryName, id: &str) -> Result<(), StoreError> {
+        let path = format!("{}/{id}", layout::deletions(repository));
+        self.tree.remove(&path).await
     }
 }

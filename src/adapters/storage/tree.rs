@@ -2,9 +2,36 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 
+use super::layout;
 use crate::domain::model::{Listing, Look, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
+
+/// What [`Tree::places`] finds. An error ends it.
+pub(super) type Places = BoxStream<'static, Result<Vec<Place>, StoreError>>;
+
+/// A directory of a thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// The last part of its path.
+    pub(super) name: String,
+    /// Whether the thing is in it.
+    pub(super) there: bool,
+    /// Whether a mark is in it.
+    pub(super) marked: bool,
+}
+
+impl Place {
+    /// Counts an object of the directory.
+    pub(super) fn add(&mut self, object: &str, thing: &str) {
+        self.there |= object == thing;
+        self.marked |= object == layout::CONDEMNED || object == layout::DYING;
+    }
+}
+
+/// How many places a piece of a listing has at most.
+pub(super) const PIECE: usize = 1000;
 
 /// Small objects under paths, each replaced as a whole.
 ///
@@ -23,6 +50,11 @@ pub(super) trait Tree: Send + Sync {
     /// As [`Tree::write`], but the bytes are durable before they have the name:
     /// for what must never be found empty under it.
     async fn write_synced(&self, path: &str, bytes: Bytes) -> Result<(), StoreError>;
+
+    /// As [`Tree::write_synced`], and no other user of the machine reads it.
+    async fn write_private(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
+        self.write_synced(path, bytes).await
+    }
 
     /// The object's size and time.
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError>;
@@ -68,8 +100,16 @@ pub(super) trait Tree: Send + Sync {
     ) -> Result<Listing<String>, StoreError>;
 
     /// The directories below `root`, as paths relative to it, that contain one
-    /// called `marker`. Names with a leading `_` are not entered.
-    async fn walk(&self, root: &str, marker: &str) -> Result<Vec<String>, StoreError>;
+    /// of the `markers`. Names with a leading `_` are not entered.
+    async fn walk(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Every directory below `dir`, at whatever depth, that holds an object
+    /// called `name`, or a mark. In no order, in pieces.
+    fn places(&self, dir: &str, name: &'static str) -> Places;
 
     /// Whether anything is below `dir`.
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError>;

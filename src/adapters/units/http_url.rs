@@ -45,6 +45,13 @@ impl HttpUrl {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The host, and the port if one is named.
+    #[must_use]
+    pub fn authority(&self) -> &str {
+        let (_, rest) = self.0.split_once("://").unwrap_or_default();
+        rest.split('/').next().unwrap_or_default()
+    }
 }
 
 /// The text is no URL that can be used here.

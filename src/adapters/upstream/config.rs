@@ -1,6 +1,6 @@
 //! `[[repository."…".upstream]]`: a registry that a pull-through cache asks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -35,4 +35,16 @@ pub struct UpstreamConfig {
 
 fn five() -> u8 {
     5
+}
+
+impl UpstreamConfig {
+    /// The files that are read when it is opened.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = [
+            &self.server_ca_bundle,
+            &self.client_certificate,
+            &self.client_private_key,
+        ];
+        files.into_iter().flatten().map(PathBuf::as_path)
+    }
 }

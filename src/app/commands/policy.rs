@@ -47,10 +47,10 @@ fn caller(config: &Config, arguments: &PolicyTest) -> Result<Caller, CommandErro
             let (id, _) = found.ok_or_else(|| {
                 CommandError::Usage(format!("no identity has the user name {name:?}"))
             })?;
-            Some(Identity {
+            Some(Arc::new(Identity {
                 id: id.clone(),
                 username: name.clone(),
-            })
+            }))
         }
     };
     Ok(Caller {
@@ -59,6 +59,7 @@ fn caller(config: &Config, arguments: &PolicyTest) -> Result<Caller, CommandErro
             common_names: arguments.certificate_cn.clone(),
             organizations: arguments.certificate_o.clone(),
         },
+        scope: None,
     })
 }
 

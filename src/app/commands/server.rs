@@ -1,86 +1,176 @@
 //! `server`: the registry behind its listener, until it is told to stop.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
-use crate::adapters::http;
-use crate::adapters::storage::Owner;
-use crate::app::config::Config;
-use crate::app::wiring;
-use crate::domain::registry::Registry;
+use crate::adapters::http::{self, Current};
+use crate::app::reload::{Origin, Reloading, Variables};
+use crate::app::shutdown::Hangups;
+use crate::app::wiring::{self, Built, Shared};
+use crate::domain::collector::Pass;
+use crate::domain::error::RegistryError;
 
-/// Serves until `stop` is cancelled and what was running is done.
+/// How many doubts of a pass are told.
+const DOUBTS: usize = 20;
+
+/// How long a server that has just started has other things to do than to collect.
+const FIRST_PAUSE: Duration = Duration::from_mins(1);
+
+/// Serves what the configuration describes, now and whenever it changes, until `stop` is cancelled and what was running
+/// is done.
 ///
 /// # Errors
 /// When the registry can't be built from the configuration, the address can't be listened on, or the store is no
 /// longer this server's.
-pub async fn server(config: &Config, stop: CancellationToken) -> Result<(), CommandError> {
-    let tls = wiring::tls(config)?;
+pub async fn server(
+    named: Option<&Path>,
+    variables: Variables,
+    stop: CancellationToken,
+) -> Result<(), CommandError> {
+    let hangups = Hangups::listen().map_err(CommandError::Runtime)?;
+    let (origin, config) = Origin::open(named, variables).await?;
+    let shared = Shared::new(stop.clone());
     // Storage first: a port that is open and can't serve would be taken for a registry.
     let built = tokio::select! {
-        built = wiring::registry(config) => built?,
+        built = wiring::build(config, None, &shared) => built?,
         // It may wait for an owner that is dead.
         () = stop.cancelled() => return Ok(()),
     };
-    let served = serve(config, tls, built.registry, built.owner.as_ref(), stop).await;
-    if let Some(owner) = built.owner {
-        owner.release().await;
+    let (running, _) = watch::channel(Arc::new(built));
+    let served = serve(&running, origin, hangups, &shared).await;
+    let lost = shared.lost.is_cancelled();
+    let built = running.borrow().clone();
+    built.release(shared).await;
+    if lost {
+        return Err(CommandError::LeaseLost);
     }
     served
 }
 
 async fn serve(
-    config: &Config,
-    tls: Option<Arc<ServerConfig>>,
-    registry: Registry,
-    owner: Option<&Owner>,
-    stop: CancellationToken,
+    running: &watch::Sender<Arc<Built>>,
+    origin: Origin,
+    mut hangups: Hangups,
+    shared: &Shared,
 ) -> Result<(), CommandError> {
-    let (_swap, registry) = watch::channel(Arc::new(registry));
-    let (_swap_tls, tls) = tls.map(watch::channel).unzip();
-
-    let address = SocketAddr::new(config.server.bind_address, config.server.port);
+    let built = running.borrow().clone();
+    let address = SocketAddr::new(built.config.server.bind_address, built.config.server.port);
     let failed = |source| CommandError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
 
-    let max_age = config.uploads.max_age.duration();
-    let tidying = tokio::spawn(expire_uploads(registry.clone(), max_age, stop.clone()));
-    let lost = owner.map(Owner::lost).unwrap_or_default();
-    let stop_when_lost = tokio::spawn({
-        let (lost, stop) = (lost.clone(), stop.clone());
-        async move {
-            lost.cancelled().await;
+    let current = Arc::new(Current::new(built.serving()));
+    drop(built);
+    let mut reloading = Reloading {
+        origin,
+        running: running.clone(),
+        current: Arc::clone(&current),
+    };
+    let stop = &shared.stop;
+    let tidying = tokio::spawn(expire_uploads(running.subscribe(), stop.clone()));
+    let collecting = tokio::spawn(collect(running.subscribe(), stop.clone()));
+    let stop_when_lost = async {
+        if stop
+            .run_until_cancelled(shared.lost.cancelled())
+            .await
+            .is_some()
+        {
             stop.cancel();
         }
-    });
-    let served = http::serve(listener, tls, registry, wiring::settings(config), stop).await;
+    };
+    let (served, (), ()) = tokio::join!(
+        http::serve(listener, current, stop.clone()),
+        reloading.follow(&mut hangups, shared),
+        stop_when_lost,
+    );
     tidying.abort();
-    stop_when_lost.abort();
-    if lost.is_cancelled() {
-        return Err(CommandError::LeaseLost);
+    // It ends by itself, and a removal that is under way ends under its lock.
+    let grace = running
+        .borrow()
+        .config
+        .server
+        .query_timeout_grace_period
+        .duration();
+    stop.cancel();
+    if tokio::time::timeout(grace, collecting).await.is_err() {
+        tracing::warn!("the collector does not end in time, and is left behind");
     }
     served.map_err(failed)
 }
 
+/// Frees the space of what nothing references, again and again.
+async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
+    let mut collecting = None;
+    loop {
+        let built = running.borrow_and_update().clone();
+        collecting = built.collecting(collecting);
+        let interval = built.config.collector.interval.duration();
+        // What was replaced must not be held.
+        drop(built);
+        let mut pause = interval.min(FIRST_PAUSE);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause), if collecting.is_some() => {}
+                changed = running.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+            }
+            pause = interval;
+            if let Some(it) = &mut collecting {
+                let go_on = || !stop.is_cancelled() && matches!(running.has_changed(), Ok(false));
+                tell(it.collector.pass(&go_on).await);
+            }
+        }
+    }
+}
+
+fn tell(pass: Result<Option<Pass>, RegistryError>) {
+    match pass {
+        Ok(None) => {}
+        Ok(Some(pass)) => {
+            let Pass {
+                seen,
+                marked,
+                removed,
+                freed,
+                doubts,
+            } = pass;
+            tracing::info!(
+                seen,
+                marked,
+                removed,
+                freed,
+                doubts = doubts.len(),
+                "collected"
+            );
+            for doubt in doubts.iter().take(DOUBTS) {
+                tracing::warn!(doubt, "nothing is collected there");
+            }
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "nothing could be collected");
+        }
+    }
+}
+
 /// Removes idle upload sessions now and then: often enough that none gets much
 /// older than it may, and not so often that the walk is felt.
-async fn expire_uploads(
-    registry: watch::Receiver<Arc<Registry>>,
-    max_age: Duration,
-    stop: CancellationToken,
-) {
-    let pause = (max_age / 8).clamp(Duration::from_secs(1), Duration::from_hours(1));
+async fn expire_uploads(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
+    let max_age = |built: &Built| built.config.uploads.max_age.duration();
     loop {
-        let current = Arc::clone(&registry.borrow());
-        match current.uploads().expire(max_age).await {
+        let built = running.borrow_and_update().clone();
+        match built.registry.uploads().expire(max_age(&built)).await {
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "removed idle uploads and temporary files"),
             Err(error) => {
@@ -88,9 +178,17 @@ async fn expire_uploads(
                 tracing::error!(error, "idle uploads could not be removed");
             }
         }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+        // What was replaced must not be held until the next time.
+        drop(built);
+        let done = Instant::now();
+        loop {
+            let max_age = max_age(&running.borrow_and_update());
+            let pause = (max_age / 8).clamp(Duration::from_secs(1), Duration::from_hours(1));
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(done + pause) => break,
+                changed = running.changed() => if changed.is_err() { return },
+            }
         }
     }
 }

@@ -13,8 +13,11 @@ use super::{Config, read, secrets, unsupported, validate};
 /// The configuration of a program that was given none.
 const EMBEDDED: &str = include_str!("embedded.toml");
 
+/// What messages call it.
+const BUILT_IN: &str = "(built-in configuration)";
+
 /// Where a configuration is looked for when the command line names none.
-const DEFAULT_FILE: &str = "config.toml";
+pub const DEFAULT_FILE: &str = "config.toml";
 
 /// No configuration is longer. A device or a wrong file would else be read until memory is full.
 const LONGEST: u64 = 16 << 20;
@@ -59,13 +62,29 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
 }
 
+impl Loaded {
+    /// Tells the log what its author should know, and hands the configuration over.
+    #[must_use]
+    pub fn announce(self) -> Config {
+        for warning in &self.warnings {
+            tracing::warn!("{}:{warning}", self.file);
+        }
+        if self.file == BUILT_IN {
+            tracing::warn!(
+                "there is no config.toml and none was named (-c): using ./registry-data, on this machine only, everything allowed"
+            );
+        }
+        self.config
+    }
+}
+
 /// Loads a configuration.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(source: &Source, environment: Environment<'_>) -> Result<Loaded, ConfigError> {
     match source {
-        Source::Embedded => parse("(built-in configuration)", EMBEDDED, environment),
+        Source::Embedded => parse(BUILT_IN, EMBEDDED, environment),
         Source::File(path) => {
             let file = path.display().to_string();
             let text = text_of(path, &file)?;

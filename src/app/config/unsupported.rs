@@ -29,18 +29,8 @@ use When::{Filled, On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
-    Row { key: "server.external_url",                    when: Filled,  instead: "leave it out" },
-    Row { key: "collector.enabled",                      when: On,      instead: "leave it out; nothing is collected" },
-    Row { key: "collector.interval",                     when: Present, instead: "leave it out; nothing is collected" },
-    Row { key: "collector.grace_period",                 when: Present, instead: "leave it out; nothing is collected" },
-    Row { key: "collector.rate_limit",                   when: Present, instead: "leave it out; nothing is collected" },
     Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
-    Row { key: "token.lifetime",                         when: Present, instead: "leave it out" },
-    Row { key: "token.key",                              when: Present, instead: "leave it out" },
-    Row { key: "repository.*.upstream",                  when: Filled,  instead: "leave it out; nothing is pulled through" },
-    Row { key: "repository.*.mirrors",                   when: Filled,  instead: "leave it out; nothing is pulled through" },
-    Row { key: "repository.*.revalidate_interval",       when: Present, instead: "leave it out; nothing is pulled through" },
-    Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; nothing is pulled through" },
+    Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; all that was pulled is kept" },
     Row { key: "repository.*.retention_policy.rules",    when: Filled,  instead: "leave it out; everything is kept" },
     Row { key: "observability.tracing",                  when: Present, instead: "leave it out" },
     Row { key: "observability.bind_address",             when: Present, instead: "leave it out" },

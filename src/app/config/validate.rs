@@ -6,13 +6,15 @@ mod ranges;
 
 use std::collections::BTreeMap;
 
-use super::Config;
 use super::findings::Findings;
 use super::key_path::KeyPath;
+use super::{Config, RepositoryConfig};
 use crate::adapters::identities::PasswordHash;
 use crate::adapters::identities::config::IdentityConfig;
 use crate::adapters::storage::config::StorageConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
+use crate::adapters::tokens::Keys;
+use crate::adapters::upstream::Address;
 use crate::adapters::upstream::config::UpstreamConfig;
 use crate::domain::model::Secret;
 
@@ -24,6 +26,12 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
     check_locks(config, findings);
     check_observability(&config.observability, findings);
     check_identities(&config.identity, findings);
+    // A variable that is not set has been told of.
+    let key = config.token.key.as_ref();
+    let key = key.filter(|key| !key.expose().starts_with("${"));
+    if let Some(Err(error)) = key.map(Keys::configured) {
+        findings.refuse(KeyPath::of(&["token", "key"]), error.to_string());
+    }
     for (namespace, repository) in &config.repository {
         let key = KeyPath::of(&["repository", namespace]);
         policies::check(&key, repository, findings);
@@ -33,6 +41,7 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
                 "has no effect without immutable_tags: every tag may move",
             );
         }
+        check_mirrors(&key.key("mirrors"), repository, findings);
         for (index, upstream) in repository.upstream.iter().enumerate() {
             check_upstream(&key.key("upstream").index(index), upstream, findings);
         }
@@ -136,7 +145,27 @@ fn check_identities(identities: &BTreeMap<String, IdentityConfig>, findings: &mu
     }
 }
 
+/// The names of registries, as clients send them with `?ns=`.
+fn check_mirrors(key: &KeyPath, repository: &RepositoryConfig, findings: &mut Findings<'_>) {
+    let mirrors = repository.mirrors.as_deref().unwrap_or_default();
+    if !mirrors.is_empty() && repository.upstream.is_empty() {
+        findings.refuse(key.clone(), "needs an `upstream` to be filled from");
+    }
+    for (index, registry) in mirrors.iter().enumerate() {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+        if registry.is_empty() || registry.contains("://") || !registry.chars().all(is_name) {
+            let message = format!(
+                "expected a host such as \"docker.io\" or \"registry.example:5000\", found {registry:?}"
+            );
+            findings.refuse(key.clone().index(index), message);
+        }
+    }
+}
+
 fn check_upstream(key: &KeyPath, upstream: &UpstreamConfig, findings: &mut Findings<'_>) {
+    if let Err(bad) = Address::new("", &upstream.url) {
+        findings.refuse(key.key("url"), bad.to_string());
+    }
     let partners = [
         ("client_certificate", upstream.client_certificate.is_some()),
         ("client_private_key", upstream.client_private_key.is_some()),

@@ -67,6 +67,14 @@ impl AccessPolicy {
         self.decide(caller, &found)
     }
 
+    /// Whether a request may ever be allowed that is like this one, whatever
+    /// digest or tag it names.
+    #[must_use]
+    pub fn may_allow(&self, caller: &Caller, request: &AccessRequest) -> bool {
+        self.rules.iter().any(|rule| rule.asks_for_details())
+            || self.decide(caller, request).allowed
+    }
+
     /// Whether the answer may depend on whether a tag is there.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {

@@ -75,10 +75,10 @@ fn a_refusal_is_logged_with_who_what_where_and_the_rule() {
     };
     let access = Access::new(Arc::new(Namespaces::new([("a".to_owned(), namespace)])));
     let caller = Caller {
-        identity: Some(Identity {
+        identity: Some(Arc::new(Identity {
             id: "alice-id".to_owned(),
             username: "alice".to_owned(),
-        }),
+        })),
         ..Caller::default()
     };
     let log = Log::default();

@@ -133,7 +133,7 @@ impl Manifests {
     }
 
     /// Removes the tag, unless it has moved on to another manifest.
-    async fn unpoint(
+    pub(in crate::domain) async fn unpoint(
         &self,
         repository: &RepositoryName,
         tag: &Tag,

@@ -12,7 +12,7 @@ use crate::domain::model::{
     Algorithm, Caller, Descriptor, Digest, Hasher, Manifest, Mark, MediaType, Need, Reference,
     RepositoryName, Requirement, Tag, Thing,
 };
-use crate::domain::namespaces::MissingReferences;
+use crate::domain::namespaces::{MissingReferences, Namespace};
 use crate::ports::{LockError, LockKey, NewManifest};
 
 /// How often a manifest's own content may be taken away while it is pushed.
@@ -200,7 +200,7 @@ impl Manifests {
         let allowed = self
             .access
             .namespace(repository)
-            .map(|namespace| namespace.missing_references)
+            .map(Namespace::missing_references)
             .unwrap_or_default();
         let needs = manifest.needs().into_iter();
         let looks = needs.map(|need| self.look_at_need(repository, need, allowed));

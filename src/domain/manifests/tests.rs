@@ -524,10 +524,10 @@ async fn a_delete_goes_the_way_of_a_push_backwards() {
     });
 
     let caller = Caller {
-        identity: Some(Identity {
+        identity: Some(Arc::new(Identity {
             id: "ann".to_owned(),
             username: "Ann".to_owned(),
-        }),
+        })),
         ..Caller::default()
     };
     let reference = Reference::Digest(digest(&image()));
@@ -560,6 +560,7 @@ fn immutable() -> Arc<Access> {
             patterns: vec![TagPattern::try_from("l*".to_owned()).unwrap()],
             exceptions: Vec::new(),
         },
+        ..Namespace::default()
     };
     let namespaces = Namespaces::new([("*".to_owned(), everything)]);
     Arc::new(Access::new(Arc::new(namespaces)))

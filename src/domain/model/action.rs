@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Digest, Reference, RepositoryName};
+use super::{Digest, Reference, RepositoryName, Rights};
 
 /// What a request wants to do, in the words that policies use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +65,25 @@ impl Action {
             Self::GetReferrers => "get-referrers",
             Self::ListCatalog => "list-catalog",
             Self::ListTags => "list-tags",
+        }
+    }
+
+    /// The right that a token needs for it; `None` for what is not about one
+    /// repository's content.
+    #[must_use]
+    pub fn right(self) -> Option<Rights> {
+        match self {
+            Self::GetApiVersion | Self::ListCatalog => None,
+            Self::GetBlob | Self::GetManifest | Self::GetReferrers | Self::ListTags => {
+                Some(Rights::PULL)
+            }
+            Self::StartUpload
+            | Self::UpdateUpload
+            | Self::CompleteUpload
+            | Self::GetUpload
+            | Self::CancelUpload
+            | Self::PutManifest => Some(Rights::PUSH),
+            Self::DeleteBlob | Self::DeleteManifest => Some(Rights::DELETE),
         }
     }
 }

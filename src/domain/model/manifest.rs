@@ -106,6 +106,9 @@ struct Raw {
 }
 
 impl Manifest {
+    /// The largest manifest. The spec wants 4 MiB at least; clients stop there too.
+    pub const MAX_BYTES: u64 = 8 * 1024 * 1024;
+
     /// Reads a manifest that was pushed as `content_type`.
     ///
     /// Types that say nothing about manifests (`application/json`,

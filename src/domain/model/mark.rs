@@ -13,6 +13,17 @@ pub enum Thing {
     Revision(RepositoryName, Digest),
 }
 
+impl Thing {
+    /// Where it belongs; content belongs to all.
+    #[must_use]
+    pub fn repository(&self) -> Option<&RepositoryName> {
+        match self {
+            Self::Data(_) => None,
+            Self::Link(repository, _) | Self::Revision(repository, _) => Some(repository),
+        }
+    }
+}
+
 /// The collector's intent, as it lies beside a thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
@@ -34,6 +45,17 @@ pub struct Look {
     pub mark: Mark,
     /// The thing, if it is there.
     pub thing: Option<Sight>,
+}
+
+/// A place of a thing, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Which one.
+    pub digest: Digest,
+    /// Whether the thing itself is in it.
+    pub there: bool,
+    /// Whether a mark is.
+    pub marked: bool,
 }
 
 /// A thing that is there.

@@ -65,7 +65,7 @@ impl fmt::Debug for Tag {
 }
 
 /// A tag or a digest in a manifests URL. A colon makes it a digest: no tag has one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// By name.
     Tag(Tag),

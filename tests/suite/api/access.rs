@@ -1,42 +1,23 @@
 //! Access: what the policy denies is denied everywhere.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use simple_registry::domain::model::Action;
 
+use super::every_request::{EVERY_REQUEST, INDEX, Request};
 use crate::support::{Image, Setup, TestRegistry, digest_of};
 
 /// Requests to every endpoint of a repository.
 pub fn everything(repository: &str) -> Vec<(&'static str, String)> {
-    let digest = digest_of(b"x");
-    let id = "01234567-89ab-cdef-0123-456789abcdef";
-    let paths = [
-        ("GET", format!("blobs/{digest}")),
-        ("HEAD", format!("blobs/{digest}")),
-        ("DELETE", format!("blobs/{digest}")),
-        ("GET", "manifests/latest".to_owned()),
-        ("HEAD", "manifests/latest".to_owned()),
-        ("GET", format!("manifests/{digest}")),
-        ("PUT", "manifests/latest".to_owned()),
-        ("PUT", format!("manifests/{digest}?tag=x")),
-        ("DELETE", "manifests/latest".to_owned()),
-        ("DELETE", format!("manifests/{digest}")),
-        ("GET", "tags/list".to_owned()),
-        ("GET", format!("referrers/{digest}")),
-        ("POST", "blobs/uploads/".to_owned()),
-        ("POST", format!("blobs/uploads/?digest={digest}")),
-        ("POST", format!("blobs/uploads/?mount={digest}&from=a")),
-        ("POST", format!("blobs/uploads/?mount={digest}")),
-        ("GET", format!("blobs/uploads/{id}")),
-        ("PATCH", format!("blobs/uploads/{id}")),
-        ("PUT", format!("blobs/uploads/{id}?digest={digest}")),
-        ("DELETE", format!("blobs/uploads/{id}")),
-    ];
-    paths
-        .into_iter()
-        .map(|(method, path)| (method, format!("/v2/{repository}/{path}")))
-        .collect()
+    let digest = digest_of(INDEX.as_bytes());
+    let in_a_repository =
+        |request: &&Request| request.2.starts_with("/v2/a/") && request.0 != "Extensions";
+    let requests = EVERY_REQUEST.iter().filter(in_a_repository);
+    let filled = requests.map(|(_, method, url, ..)| {
+        let url = url.replace("/v2/a/", &format!("/v2/{repository}/"));
+        let url = url.replace("{id}", "01234567-89ab-cdef-0123-456789abcdef");
+        (*method, url.replace("{d}", &digest))
+    });
+    filled.collect()
 }
 
 /// code-12; lessons.md, security 7: every verb, not only most of them.
@@ -52,6 +33,102 @@ async fn a_closed_namespace_denies_every_request() {
         } else {
             answer.expect_error(403, "DENIED");
         }
+    }
+}
+
+/// lessons.md, security 7 and 22: what guards `secret` guards it by every name that it can be asked for.
+#[tokio::test]
+async fn no_other_way_to_write_a_name_gets_around_its_policy() {
+    let setup = Setup::default();
+    let storage = setup.storage.clone();
+    let open = TestRegistry::with(setup).await;
+    Image::new(1).push(&open, "secret/a", "latest").await;
+    let namespaces = [("*", Setup::open()), ("secret", Setup::closed())];
+    let registry = TestRegistry::with(Setup {
+        storage,
+        ..Setup::with_namespaces(namespaces)
+    })
+    .await;
+
+    for path in [
+        "/v2/%73ecret/a",
+        "/v2/secret%2fa",
+        "/v2/secret%2Fa",
+        "/v2/secret%252fa",
+        "/v2/secret//a",
+        "/v2//secret/a",
+        "/v2/./secret/a",
+        "/v2/x/../secret/a",
+        "/v2/x/%2e%2e/secret/a",
+        "/v2/secret/a/",
+        "/v2/secret/a%00",
+        "/v2/secret/a%20",
+        "/v2/SECRET/a",
+        "/v2/secret/a;x",
+        "/v2/secret\\a",
+        "/v2/secret/a%3Fx",
+        "//v2/secret/a",
+        "/V2/secret/a",
+        "/v2/secret/a/manifests/x/../..",
+        "/v2/secret/a/blobs/uploads",
+        "http://registry/v2/secret/a",
+    ] {
+        for (method, rest) in [
+            ("GET", "tags/list"),
+            ("GET", "manifests/latest"),
+            ("DELETE", "manifests/latest"),
+        ] {
+            let answer = registry.call(method, format!("{path}/{rest}")).send().await;
+
+            assert!(
+                (400..500).contains(&answer.status),
+                "{method} {path}/{rest}: {answer:?}"
+            );
+        }
+    }
+    open.get("/v2/secret/a/manifests/latest")
+        .send()
+        .await
+        .expect_status(200);
+}
+
+/// lessons.md, security 12 and 26: nobody is sent to another host, whatever the request says of hosts.
+#[tokio::test]
+async fn a_location_stays_on_this_server() {
+    let registry = TestRegistry::start().await;
+    let mut locations = 0;
+    for (_, method, url, ..) in EVERY_REQUEST {
+        let url = url.replace("{d}", &digest_of(INDEX.as_bytes()));
+        let url = url.replace("{id}", "01234567-89ab-cdef-0123-456789abcdef");
+        let mut call = registry.call(method, url).body(INDEX);
+        for (name, value) in [
+            ("Content-Type", "application/vnd.oci.image.index.v1+json"),
+            ("X-Forwarded-Host", "elsewhere.example"),
+            ("Forwarded", "host=elsewhere.example;proto=https"),
+            ("Referer", "https://elsewhere.example/"),
+        ] {
+            call = call.header(name, value);
+        }
+        let answer = call.send().await;
+
+        assert!(!(300..400).contains(&answer.status), "{answer:?}");
+        for location in answer.all("location") {
+            locations += 1;
+            assert!(location.starts_with("/v2/a/"), "{location}");
+        }
+    }
+    assert!(locations > 5, "{locations}");
+    for path in [
+        "//elsewhere.example/v2/",
+        "/v2//elsewhere.example/",
+        "/\\elsewhere.example",
+        "/v2",
+        "/",
+    ] {
+        let answer = registry.get(path).send().await;
+
+        assert!(!(300..400).contains(&answer.status), "{answer:?}");
+        assert_eq!(answer.all("location"), [""; 0]);
     }
 }
 
@@ -143,59 +220,11 @@ async fn a_new_policy_counts_at_once() {
     assert!(buffer[..length].starts_with(b"HTTP/1.1 200"));
 
     let closed = Setup::with_namespaces([("*", Setup::closed())]).registry();
-    registry.registry.send_replace(Arc::clone(&closed));
+    registry.swap(|serving| serving.registry = closed);
     stream.write_all(request.as_bytes()).await.unwrap();
     let length = stream.read(&mut buffer).await.unwrap();
 
     assert!(buffer[..length].starts_with(b"HTTP/1.1 403"));
-}
-
-/// Every endpoint, and the actions that it needs permission for.
-fn endpoints() -> Vec<(&'static str, String, &'static [&'static str])> {
-    let digest = digest_of(b"x");
-    let id = "01234567-89ab-cdef-0123-456789abcdef";
-    let in_repository = [
-        ("GET", format!("blobs/{digest}"), &["get-blob"][..]),
-        ("HEAD", format!("blobs/{digest}"), &["get-blob"]),
-        ("DELETE", format!("blobs/{digest}"), &["delete-blob"]),
-        ("GET", "manifests/x".to_owned(), &["get-manifest"]),
-        ("HEAD", "manifests/x".to_owned(), &["get-manifest"]),
-        ("GET", format!("manifests/{digest}"), &["get-manifest"]),
-        ("PUT", "manifests/x".to_owned(), &["put-manifest"]),
-        (
-            "PUT",
-            format!("manifests/{digest}?tag=x"),
-            &["put-manifest"],
-        ),
-        ("DELETE", "manifests/x".to_owned(), &["delete-manifest"]),
-        (
-            "DELETE",
-            format!("manifests/{digest}"),
-            &["delete-manifest"],
-        ),
-        ("GET", "tags/list".to_owned(), &["list-tags"]),
-        ("GET", format!("referrers/{digest}"), &["get-referrers"]),
-        ("POST", "blobs/uploads/".to_owned(), &["start-upload"]),
-        (
-            "POST",
-            format!("blobs/uploads/?digest={digest}"),
-            &["start-upload", "complete-upload"],
-        ),
-        ("GET", format!("blobs/uploads/{id}"), &["get-upload"]),
-        ("PATCH", format!("blobs/uploads/{id}"), &["update-upload"]),
-        (
-            "PUT",
-            format!("blobs/uploads/{id}?digest={digest}"),
-            &["complete-upload"],
-        ),
-        ("DELETE", format!("blobs/uploads/{id}"), &["cancel-upload"]),
-    ];
-    let in_repository = in_repository
-        .into_iter()
-        .map(|(method, path, needs)| (method, format!("/v2/a/{path}"), needs));
-    let mut endpoints: Vec<_> = in_repository.collect();
-    endpoints.push(("GET", "/v2/".to_owned(), &["get-api-version"]));
-    endpoints
 }
 
 /// Asks every endpoint under this policy; those that need an action which is
@@ -207,14 +236,16 @@ async fn expect_policy(
 ) {
     let entry = Setup::ruled(policy.0, policy.1);
     let replaced = Setup::with_namespaces([("*", entry)]).registry();
-    registry.registry.send_replace(replaced);
+    registry.swap(|serving| serving.registry = replaced);
 
-    for (method, path, needs) in endpoints() {
+    for (_, method, url, needs, ..) in EVERY_REQUEST {
+        let path = url.replace("{d}", &digest_of(INDEX.as_bytes()));
+        let path = path.replace("{id}", "01234567-89ab-cdef-0123-456789abcdef");
         let answer = registry.call(method, &path).send().await;
         let denied = answer.status == 403;
         let expected = !needs.iter().all(|need| allowed(need));
         assert_eq!(denied, expected, "{method} {path} under {policy:?}");
-        if denied && method != "HEAD" {
+        if denied && *method != "HEAD" {
             answer.expect_error(403, "DENIED");
         }
     }

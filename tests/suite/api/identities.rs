@@ -11,24 +11,31 @@ use simple_registry::domain::access::AccessPolicy;
 use simple_registry::domain::model::{AccessRequest, Caller, Secret};
 use simple_registry::domain::namespaces::Namespace;
 use simple_registry::ports::{AccessRule, RuleError};
-use tokio::sync::watch;
 
 use super::access::everything;
 use crate::support::{Answer, Authority, Call, Setup, TestRegistry, TlsClient};
 
-/// `alice`, whose password is `secret`, by a hash that costs next to nothing.
-fn alice() -> Identities {
+/// `alice`, whose password is `secret`.
+pub fn alice() -> Identities {
+    identity("id-of-alice", "alice", "secret")
+}
+
+/// One identity, with a hash that costs next to nothing.
+pub fn identity(id: &str, username: &str, password: &str) -> Identities {
     let argon2 = Argon2::new(
         Algorithm::Argon2id,
         Version::V0x13,
         Params::new(8, 1, 1, None).unwrap(),
     );
-    let hash = argon2.hash_password(b"secret").unwrap().to_string();
-    let alice = IdentityConfig {
-        username: "alice".to_owned(),
+    let hash = argon2
+        .hash_password(password.as_bytes())
+        .unwrap()
+        .to_string();
+    let config = IdentityConfig {
+        username: username.to_owned(),
         password: Secret::new(hash),
     };
-    let identities = BTreeMap::from([("id-of-alice".to_owned(), alice)]);
+    let identities = BTreeMap::from([(id.to_owned(), config)]);
     Identities::new(&identities).unwrap().unwrap()
 }
 
@@ -47,7 +54,7 @@ impl AccessRule for IsAlice {
 }
 
 /// A namespace for alice alone.
-fn for_alice() -> Namespace {
+pub fn for_alice() -> Namespace {
     let access_policy = AccessPolicy {
         default_allow: false,
         rules: vec![Arc::new(IsAlice)],
@@ -69,7 +76,14 @@ fn setup(namespaces: impl IntoIterator<Item = (&'static str, Namespace)>) -> Set
 fn assert_asked(answer: &Answer, what: &str) {
     let asked = answer.all("www-authenticate");
     if answer.status == 401 {
-        assert_eq!(asked, [r#"Basic realm="Simple-Registry""#], "{what}");
+        // One scheme: Docker would take Basic for the only one (protocol.md, "Auth").
+        assert_eq!(asked.len(), 1, "{what}");
+        let (scheme, rest) = asked[0].split_once(' ').unwrap();
+        assert_eq!(scheme, "Bearer", "{what}");
+        assert!(
+            rest.contains("://registry/token\",service=\"test\""),
+            "{what}: {rest}"
+        );
     } else {
         assert_eq!(asked, [""; 0], "{what}");
     }
@@ -124,9 +138,8 @@ async fn who_may_not_is_asked_or_denied_by_what_it_shows() {
     for (who, certificate, show, statuses) in callers {
         for (namespace, status) in ["open", "closed", "alice"].into_iter().zip(statuses) {
             // One for each row: failures are counted.
-            let (_swap, tls) = watch::channel(authority.serves(Some(&clients)));
             let registry = TestRegistry::with(Setup {
-                tls: Some(tls),
+                tls: Some(authority.serves(Some(&clients))),
                 ..setup([
                     ("open", Setup::open()),
                     ("closed", Setup::closed()),
@@ -164,7 +177,7 @@ async fn wrong_credentials_are_refused_at_every_endpoint() {
 
     for (method, path) in everything("a") {
         let text = format!(
-            "{method} {path} HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: registry\r\nConnection: close\r\n\
              Authorization: nonsense\r\nContent-Length: 1000\r\n\r\n"
         );
         let mut stream = registry.raw(&text).await;

@@ -363,3 +363,35 @@ async fn whoever_waits_gets_the_next_place() {
 
     answer.expect_status(200);
 }
+
+/// semantics.md, "Reload": nobody who waits is sent away, and nobody inside is cut.
+#[tokio::test]
+async fn a_limit_that_changes_while_requests_wait_drops_nobody() {
+    let registry = start(Settings {
+        max_concurrent_requests: 2,
+        ..Settings::default()
+    })
+    .await;
+    let (first, second) = (busy(&registry).await, busy(&registry).await);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let waits: Vec<_> = (0..20)
+        .map(|_| tokio::spawn(registry.get("/v2/").send()))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let limit = |places| {
+        registry.swap(|serving| serving.settings.max_concurrent_requests = places);
+    };
+
+    limit(1);
+    // One of two places is gone, and the other one is taken.
+    first.abort();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!waits.iter().any(tokio::task::JoinHandle::is_finished));
+    limit(2);
+
+    for wait in waits {
+        wait.await.unwrap().expect_status(200);
+    }
+    assert!(!second.is_finished());
+    second.abort();
+}

@@ -15,19 +15,13 @@ use simple_registry::domain::model::{AccessRequest, Caller};
 use simple_registry::domain::namespaces::Namespace;
 use simple_registry::ports::{AccessRule, RuleError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::watch;
 
 use crate::support::{Answer, Authority, Setup, TestRegistry, TlsClient, digest_of, random};
 
-/// A registry over TLS, and what its certificate is replaced by.
-async fn start(
-    tls: Arc<ServerConfig>,
-    setup: Setup,
-) -> (TestRegistry, watch::Sender<Arc<ServerConfig>>) {
-    let (swap, tls) = watch::channel(tls);
+/// A registry over TLS.
+async fn start(tls: Arc<ServerConfig>, setup: Setup) -> TestRegistry {
     let tls = Some(tls);
-    let registry = TestRegistry::with(Setup { tls, ..setup }).await;
-    (registry, swap)
+    TestRegistry::with(Setup { tls, ..setup }).await
 }
 
 /// True for bob of the organization admin.
@@ -60,7 +54,7 @@ fn for_bob() -> Setup {
 #[tokio::test]
 async fn http_1_pushes_and_pulls_over_every_version() {
     let authority = Authority::new();
-    let (registry, _swap) = start(authority.serves(None), Setup::default()).await;
+    let registry = start(authority.serves(None), Setup::default()).await;
     let content = random(1, 3_000_000);
     let digest = digest_of(&content);
     for version in [&TLS12, &TLS13] {
@@ -86,7 +80,7 @@ async fn http_1_pushes_and_pulls_over_every_version() {
 #[tokio::test]
 async fn http_2_is_preferred_and_pushes_and_pulls() {
     let authority = Authority::new();
-    let (registry, _swap) = start(authority.serves(None), Setup::default()).await;
+    let registry = start(authority.serves(None), Setup::default()).await;
     let client = TlsClient::new(&authority, None).speaking(&["http/1.1", "h2"]);
     let stream = client.connect(registry.address).await.unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
@@ -115,7 +109,7 @@ async fn http_2_is_preferred_and_pushes_and_pulls() {
 #[tokio::test]
 async fn the_names_of_a_client_certificate_reach_the_policy() {
     let (authority, clients) = (Authority::new(), Authority::new());
-    let (registry, _swap) = start(authority.serves(Some(&clients)), for_bob()).await;
+    let registry = start(authority.serves(Some(&clients)), for_bob()).await;
     let path = "/v2/a/tags/list";
     for (shown, status) in [
         (None, 403),
@@ -138,7 +132,7 @@ async fn the_names_of_a_client_certificate_reach_the_policy() {
 #[tokio::test]
 async fn a_certificate_of_another_authority_ends_the_handshake() {
     let (authority, clients) = (Authority::new(), Authority::new());
-    let (registry, _swap) = start(authority.serves(Some(&clients)), Setup::default()).await;
+    let registry = start(authority.serves(Some(&clients)), Setup::default()).await;
     let stranger = Authority::new().client("bob", "admin");
     for version in [&TLS12, &TLS13] {
         let client = TlsClient::of_versions(&authority, Some(&stranger), &[version]);
@@ -165,7 +159,7 @@ async fn a_stalled_handshake_holds_up_nobody_and_ends() {
         header_timeout: Duration::from_millis(500),
         ..Settings::default()
     };
-    let (registry, _swap) = start(authority.serves(None), Setup::with_settings(settings)).await;
+    let registry = start(authority.serves(None), Setup::with_settings(settings)).await;
     let begun = Instant::now();
     let mut stalled = Vec::new();
     for text in ["", "\u{16}", "\u{16}\u{3}\u{1}\u{2}\0\u{1}"] {
@@ -191,7 +185,7 @@ async fn a_stalled_handshake_holds_up_nobody_and_ends() {
 #[tokio::test]
 async fn who_speaks_in_the_clear_is_told_so() {
     let authority = Authority::new();
-    let (registry, _swap) = start(authority.serves(None), Setup::default()).await;
+    let registry = start(authority.serves(None), Setup::default()).await;
 
     let answer = registry
         .post("/v2/a/blobs/uploads/")
@@ -213,7 +207,7 @@ async fn who_speaks_in_the_clear_is_told_so() {
 async fn versions_before_1_2_are_refused() {
     const PROTOCOL_VERSION: u8 = 70;
     let authority = Authority::new();
-    let (registry, _swap) = start(authority.serves(None), Setup::default()).await;
+    let registry = start(authority.serves(None), Setup::default()).await;
     for minor in [1, 2] {
         let mut hello = vec![3, minor];
         hello.extend([7; 32]);
@@ -241,7 +235,7 @@ async fn versions_before_1_2_are_refused() {
 async fn an_early_refusal_over_tls_is_no_reset() {
     let authority = Authority::new();
     let setup = Setup::with_namespaces([("*", Setup::closed())]);
-    let (registry, _swap) = start(authority.serves(None), setup).await;
+    let registry = start(authority.serves(None), setup).await;
     let stream = TlsClient::new(&authority, None)
         .connect(registry.address)
         .await;
@@ -261,11 +255,11 @@ async fn an_early_refusal_over_tls_is_no_reset() {
 #[tokio::test]
 async fn a_new_certificate_serves_new_connections_and_old_ones_live_on() {
     let (old, new) = (Authority::new(), Authority::new());
-    let (registry, swap) = start(old.serves(None), Setup::default()).await;
+    let registry = start(old.serves(None), Setup::default()).await;
     let (of_old, of_new) = (TlsClient::new(&old, None), TlsClient::new(&new, None));
     let living = of_old.connect(registry.address).await.unwrap();
 
-    swap.send_replace(new.serves(None));
+    registry.swap(|serving| serving.tls = Some(new.serves(None)));
 
     registry
         .get("/v2/")
@@ -285,7 +279,7 @@ async fn a_new_certificate_serves_new_connections_and_old_ones_live_on() {
 #[tokio::test]
 async fn a_session_of_earlier_authorities_is_not_resumed() {
     let (authority, clients) = (Authority::new(), Authority::new());
-    let (registry, swap) = start(authority.serves(Some(&clients)), for_bob()).await;
+    let registry = start(authority.serves(Some(&clients)), for_bob()).await;
     let client = TlsClient::new(&authority, Some(&clients.client("bob", "admin")));
     for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
         let stream = client.connect(registry.address).await.unwrap();
@@ -294,7 +288,8 @@ async fn a_session_of_earlier_authorities_is_not_resumed() {
         answer.expect_status(404);
     }
 
-    swap.send_replace(authority.serves(Some(&Authority::new())));
+    let others = authority.serves(Some(&Authority::new()));
+    registry.swap(|serving| serving.tls = Some(others));
 
     let refused = async {
         let mut stream = client.connect(registry.address).await?;

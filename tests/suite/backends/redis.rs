@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use server::RedisServer;
+pub use server::RedisServer;
 use simple_registry::adapters::locks::QueuedLocks;
 use simple_registry::adapters::redis::{Redis, RedisCache, RedisLocks};
 use simple_registry::domain::model::Secret;

@@ -6,6 +6,7 @@ mod keys;
 mod large;
 mod redirect;
 mod registry;
+mod reload;
 mod server;
 mod short;
 mod start;

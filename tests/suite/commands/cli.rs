@@ -98,7 +98,7 @@ fn a_bad_configuration_ends_with_64_and_its_place() {
 #[test]
 fn what_this_version_can_not_do_is_refused_all_at_once() {
     let config = "[storage.fs]\nroot_dir = 'data'\n[observability.tracing]\nendpoint = 'http://x'\n\
-                  [collector]\nenabled = true\n";
+                  [maintenance]\nretention_interval = 60\n";
 
     let output = run(Some(config), &["server"]);
 
@@ -112,7 +112,9 @@ fn what_this_version_can_not_do_is_refused_all_at_once() {
         "{errors}"
     );
     assert!(
-        lines[1].starts_with("config.toml:6:1: collector.enabled: not part of this version yet; "),
+        lines[1].starts_with(
+            "config.toml:6:1: maintenance.retention_interval: not part of this version yet; "
+        ),
         "{errors}"
     );
 }
@@ -135,7 +137,7 @@ fn a_secret_comes_from_the_environment_or_is_told_to_be_missing() {
         "config.toml:4:1: token.key: the environment variable SIMPLE_REGISTRY_TEST_KEY is not set\n"
     );
     assert!(
-        errors(&with).contains("token.key: not part of this version yet"),
+        errors(&with).contains("token.key: expected at least 32 characters"),
         "{}",
         errors(&with)
     );

@@ -32,10 +32,10 @@ fn examples() -> Vec<Access> {
 
 fn named(name: &str) -> Caller {
     Caller {
-        identity: Some(Identity {
+        identity: Some(Arc::new(Identity {
             id: name.to_owned(),
             username: name.to_owned(),
-        }),
+        })),
         ..Caller::default()
     }
 }

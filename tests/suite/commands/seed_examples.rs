@@ -52,11 +52,22 @@ fn load(example: &str) -> Result<Loaded, String> {
 }
 
 #[test]
-fn the_upstreams_are_understood_and_refused_by_name_only() {
+fn the_upstreams_load_in_their_order() {
+    let loaded = load(UPSTREAMS).unwrap();
+
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let upstreams = &loaded.config.repository["library"].upstream;
+    let urls: Vec<&str> = upstreams.iter().map(|it| it.url.as_str()).collect();
     assert_eq!(
-        load(UPSTREAMS).unwrap_err(),
-        "config.toml:4:24: repository.library.upstream: not part of this version yet; leave it out; nothing is pulled through"
+        urls,
+        [
+            "https://docker.io/v2/library",
+            "https://registry-1.docker.io/v2/library",
+            "https://index.docker.io/v2/library"
+        ]
     );
+    assert_eq!(upstreams[1].username.as_deref(), Some("username"));
+    assert!(upstreams[0].client_certificate.is_some());
 }
 
 /// As the rules read: they deny the administrators, since the default allows.
@@ -65,10 +76,10 @@ fn the_access_rules_load_and_mean_what_they_say() {
     let loaded = load(ACCESS).unwrap();
     let access = Access::new(Arc::new(wiring::namespaces(&loaded.config).unwrap()));
     let named = |username: &str| Caller {
-        identity: Some(Identity {
+        identity: Some(Arc::new(Identity {
             id: "some-id".to_owned(),
             username: username.to_owned(),
-        }),
+        })),
         ..Caller::default()
     };
     let from = |organization: &str| Caller {

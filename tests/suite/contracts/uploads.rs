@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 use simple_registry::domain::model::{
     Algorithm, ByteStream, Hasher, RepositoryName, Timestamp, UploadSession,
 };
@@ -65,6 +66,32 @@ pub async fn appends_count_once_they_are_saved(ports: &StoragePorts) {
 }
 
 /// lessons.md, correctness 1
+/// Saved or not, and in ranges that know nothing of the appends.
+pub async fn what_was_appended_can_be_read_back(ports: &StoragePorts) {
+    let name = repository("a");
+    let begun = begin(ports, &name).await;
+    let longer = append(ports, &name, &begun, b"hello ").await;
+    let longer = append(ports, &name, &longer, b"wor").await;
+    let whole = append(ports, &name, &longer, b"ld").await;
+
+    for range in [0..11, 0..6, 4..10, 6..9, 7..8, 10..11, 3..3, 11..11] {
+        let read = ports.uploads.read_back(&name, &whole, range.clone()).await;
+        let chunks: Vec<Bytes> = read.unwrap().try_collect().await.unwrap();
+        let expected = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+        assert_eq!(chunks.concat(), b"hello world"[expected], "{range:?}");
+    }
+    let nothing = ports.uploads.read_back(&name, &begun, 0..0).await;
+    let chunks: Vec<Bytes> = nothing.unwrap().try_collect().await.unwrap();
+    assert!(chunks.is_empty());
+    // What is gone is an error, and not the end.
+    ports.uploads.remove(&name, &whole.id).await.unwrap();
+    let failed = match ports.uploads.read_back(&name, &whole, 0..11).await {
+        Ok(stream) => stream.try_collect::<Vec<_>>().await.is_err(),
+        Err(_) => true,
+    };
+    assert!(failed);
+}
+
 pub async fn what_was_not_saved_is_written_over(ports: &StoragePorts) {
     let name = repository("a");
     let begun = begin(ports, &name).await;

@@ -43,9 +43,26 @@ impl Authority {
         }
     }
 
-    /// For the registry on this machine.
+    /// For the registry on this machine, under both of its names.
     pub fn server(&self) -> Pair {
-        self.sign(&CertificateParams::new(["localhost".to_owned()]).unwrap())
+        self.sign(&Self::of_this_machine())
+    }
+
+    /// The same, but it was good until last century only.
+    pub fn expired_server(&self) -> Pair {
+        let mut params = Self::of_this_machine();
+        params.not_before = rcgen::date_time_ymd(1990, 1, 1);
+        params.not_after = rcgen::date_time_ymd(1999, 12, 31);
+        self.sign(&params)
+    }
+
+    fn of_this_machine() -> CertificateParams {
+        CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap()
+    }
+
+    /// Its own certificate, PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
     }
 
     /// For a client of this common name and organization.
@@ -60,13 +77,17 @@ impl Authority {
 
     /// What a server serves by that has this certificate and knows these clients.
     pub fn serves(&self, clients: Option<&Self>) -> Arc<ServerConfig> {
+        Self::serves_with(&self.server(), clients)
+    }
+
+    /// What a server serves by that has this pair and knows these clients.
+    pub fn serves_with(pair: &Pair, clients: Option<&Self>) -> Arc<ServerConfig> {
         let directory = TempDir::new().unwrap();
         let write = |name: &str, text: &str| {
             let file = directory.path().join(name);
             fs::write(&file, text).unwrap();
             file
         };
-        let pair = self.server();
         let config = TlsConfig {
             server_certificate_bundle: write("server.pem", &pair.certificate),
             server_private_key: write("server.key", &pair.key),

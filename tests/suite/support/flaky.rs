@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{FutureExt, stream};
 use simple_registry::domain::model::{
     Algorithm, ByteStream, Descriptor, Digest, Listing, Look, Page, RepositoryName, Tag, Thing,
     Timestamp, UploadId, UploadSession,
 };
 use simple_registry::ports::{
-    AppendError, BlobLinks, BlobReader, BlobStore, Deletion, DeletionRecords, Durability,
-    IdleSession, ManifestInfo, ManifestStore, Marks, NewManifest, ReferrerIndex, RepositoryIndex,
-    StoragePorts, StoreError, StoredManifest, TagIndex, UploadSessions,
+    AppendError, BlobLinks, BlobReader, BlobStore, Deletion, DeletionRecord, DeletionRecords,
+    Durability, Everything, Findings, IdleSession, ManifestInfo, ManifestStore, Marks, NewManifest,
+    ReferrerIndex, RepositoryIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
+    UploadSessions,
 };
 
 /// How a call fails.
@@ -49,6 +51,11 @@ impl Flaky {
         self.left.store(calls, Ordering::SeqCst);
     }
 
+    /// How many calls there were, while none was to fail.
+    pub fn calls(&self) -> usize {
+        usize::MAX - self.left.load(Ordering::SeqCst)
+    }
+
     /// Whether the call that was to fail has come.
     pub fn has_failed(&self) -> bool {
         self.left.load(Ordering::SeqCst) > usize::MAX / 2
@@ -83,23 +90,31 @@ impl Flaky {
             referrers: Arc::clone(self) as Arc<dyn ReferrerIndex>,
             repositories: Arc::clone(self) as Arc<dyn RepositoryIndex>,
             deletions: Arc::clone(self) as Arc<dyn DeletionRecords>,
+            token_keys: Arc::clone(&self.inner.token_keys),
             hints: None,
             durability: Arc::clone(self) as Arc<dyn Durability>,
         }
     }
 }
 
-/// Each method counts, and passes on.
+/// Each method counts, and passes on; a listing counts when it is begun.
 macro_rules! passes_on {
     ($trait:ident, $port:ident; $(
         fn $method:ident($($argument:ident: $type:ty),*) -> $output:ty;
-    )*) => {
+    )* $(lists fn $list:ident($($about:ident: $about_type:ty),*);)?) => {
         #[async_trait]
         impl $trait for Flaky {
             $(async fn $method(&self, $($argument: $type),*) -> $output {
                 self.call().await?;
                 self.inner.$port.$method($($argument),*).await
             })*
+            $(fn $list(&self, $($about: $about_type),*) -> Findings {
+                match self.call().now_or_never() {
+                    Some(Ok(())) => self.inner.$port.$list($($about),*),
+                    Some(Err(error)) => Box::pin(stream::iter([Err(error)])),
+                    None => Box::pin(stream::pending()),
+                }
+            })?
         }
     };
 }
@@ -107,6 +122,8 @@ macro_rules! passes_on {
 passes_on! { BlobStore, blobs;
     fn look(digest: &Digest) -> Result<Look, StoreError>;
     fn open(digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, StoreError>;
+    fn remove(digest: &Digest) -> Result<(), StoreError>;
+    lists fn list();
 }
 
 passes_on! { UploadSessions, uploads;
@@ -114,6 +131,7 @@ passes_on! { UploadSessions, uploads;
     fn get(r: &RepositoryName, id: &UploadId) -> Result<Option<UploadSession>, StoreError>;
     fn append(r: &RepositoryName, s: &UploadSession, stream: ByteStream) -> Result<UploadSession, AppendError>;
     fn save(r: &RepositoryName, s: &UploadSession) -> Result<(), StoreError>;
+    fn read_back(r: &RepositoryName, s: &UploadSession, range: std::ops::Range<u64>) -> Result<ByteStream, StoreError>;
     fn digest(r: &RepositoryName, s: &UploadSession, a: Algorithm) -> Result<Digest, StoreError>;
     fn commit(r: &RepositoryName, s: &UploadSession, d: &Digest) -> Result<(), StoreError>;
     fn remove(r: &RepositoryName, id: &UploadId) -> Result<(), StoreError>;
@@ -128,12 +146,14 @@ passes_on! { BlobLinks, links;
     fn look(r: &RepositoryName, d: &Digest) -> Result<Look, StoreError>;
     fn exists(r: &RepositoryName, d: &Digest) -> Result<bool, StoreError>;
     fn remove(r: &RepositoryName, d: &Digest) -> Result<(), StoreError>;
+    lists fn list(r: &RepositoryName);
 }
 
 passes_on! { Marks, marks;
     fn condemn(thing: &Thing) -> Result<Option<String>, StoreError>;
     fn doom(thing: &Thing, id: &str) -> Result<bool, StoreError>;
     fn pardon(thing: &Thing) -> Result<(), StoreError>;
+    fn now() -> Result<Timestamp, StoreError>;
 }
 
 passes_on! { ManifestStore, manifests;
@@ -166,10 +186,13 @@ passes_on! { ReferrerIndex, referrers;
 passes_on! { RepositoryIndex, repositories;
     fn exists(r: &RepositoryName) -> Result<bool, StoreError>;
     fn list(page: &Page<String>) -> Result<Listing<RepositoryName>, StoreError>;
+    fn everything() -> Result<Everything, StoreError>;
 }
 
 passes_on! { DeletionRecords, deletions;
     fn add(r: &RepositoryName, deletion: &Deletion) -> Result<(), StoreError>;
+    fn list(r: &RepositoryName, before: Timestamp) -> Result<Vec<DeletionRecord>, StoreError>;
+    fn remove(r: &RepositoryName, id: &str) -> Result<(), StoreError>;
 }
 
 passes_on! { Durability, durability;

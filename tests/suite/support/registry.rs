@@ -4,20 +4,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use simple_registry::adapters::cel::access_rule;
 use simple_registry::adapters::clock::SystemClock;
-use simple_registry::adapters::http::tls::Tls;
-use simple_registry::adapters::http::{Settings, serve};
+use simple_registry::adapters::http::{Current, Serving, Settings, serve};
 use simple_registry::adapters::identities::Identities;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
+use simple_registry::adapters::tasks::RuntimeTasks;
+use simple_registry::adapters::tokens::{Keys, SignedTokens};
 use simple_registry::domain::access::AccessPolicy;
+use simple_registry::domain::login::Login;
+use simple_registry::domain::model::Secret;
 use simple_registry::domain::namespaces::{Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
-use simple_registry::ports::{Authenticator, Clock, LockManager, StoragePorts};
+use simple_registry::ports::{Clock, LockManager, StoragePorts, Tasks, Tokens};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -27,8 +30,11 @@ use super::content::digest_of;
 /// What a test wants of its registry.
 pub struct Setup {
     pub storage: StoragePorts,
-    pub tls: Option<Tls>,
+    pub locks: Arc<dyn LockManager>,
+    pub tls: Option<Arc<ServerConfig>>,
     pub identities: Option<Identities>,
+    /// What signs tokens; without a value, a key of this test's own.
+    pub tokens: Option<Arc<dyn Tokens>>,
     pub settings: Settings,
     pub namespaces: Vec<(&'static str, Namespace)>,
 }
@@ -38,8 +44,10 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             storage: storage::open_memory().unwrap(),
+            locks: Arc::new(MemoryLocks::new(Duration::from_secs(10))),
             tls: None,
             identities: None,
+            tokens: None,
             settings: Settings::default(),
             namespaces: vec![("*", Self::open())],
         }
@@ -93,19 +101,36 @@ impl Setup {
         }
     }
 
+    /// Who may do what.
+    pub fn namespaces(&self) -> Namespaces {
+        let namespaces = self.namespaces.iter();
+        Namespaces::new(namespaces.map(|(prefix, it)| ((*prefix).to_owned(), it.clone())))
+    }
+
     /// The registry that it describes.
     pub fn registry(&self) -> Arc<Registry> {
-        let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(10)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let namespaces = self
-            .namespaces
-            .iter()
-            .map(|(prefix, namespace)| ((*prefix).to_owned(), namespace.clone()));
-        let namespaces = Namespaces::new(namespaces);
-        let registry = Registry::new(&self.storage, &locks, &clock, namespaces);
-        let identities = self.identities.clone();
-        let authenticator = identities.map(|it| Arc::new(it) as Arc<dyn Authenticator>);
-        Arc::new(registry.with_identities(authenticator))
+        let tasks: Arc<dyn Tasks> = Arc::new(RuntimeTasks);
+        let registry = Registry::new(
+            &self.storage,
+            &self.locks,
+            &clock,
+            &tasks,
+            self.namespaces(),
+        );
+        let login = self.identities.clone().map(|identities| {
+            let tokens = self.tokens.clone();
+            let tokens = tokens.unwrap_or_else(|| Self::tokens("k".repeat(32), clock));
+            Login::new(Arc::new(identities), tokens)
+        });
+        Arc::new(registry.with_identities(login))
+    }
+
+    /// Tokens of five minutes, signed by this key.
+    pub fn tokens(key: String, clock: Arc<dyn Clock>) -> Arc<dyn Tokens> {
+        let keys = Keys::configured(&Secret::new(key)).unwrap();
+        let lifetime = Duration::from_mins(5);
+        Arc::new(SignedTokens::new("test".to_owned(), lifetime, keys, clock))
     }
 }
 
@@ -113,7 +138,7 @@ impl Setup {
 pub struct TestRegistry {
     pub address: SocketAddr,
     pub shutdown: CancellationToken,
-    pub registry: watch::Sender<Arc<Registry>>,
+    current: Arc<Current>,
     server: Option<JoinHandle<std::io::Result<()>>>,
 }
 
@@ -128,20 +153,25 @@ impl TestRegistry {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let (registry, receiver) = watch::channel(setup.registry());
-        let server = tokio::spawn(serve(
-            listener,
-            setup.tls,
-            receiver,
-            setup.settings,
-            shutdown.clone(),
-        ));
+        let current = Arc::new(Current::new(Serving {
+            registry: setup.registry(),
+            tls: setup.tls,
+            settings: setup.settings,
+        }));
+        let server = tokio::spawn(serve(listener, Arc::clone(&current), shutdown.clone()));
         Self {
             address,
             shutdown,
-            registry,
+            current,
             server: Some(server),
         }
+    }
+
+    /// Changes what is served, as a reload does.
+    pub fn swap(&self, change: impl FnOnce(&mut Serving)) {
+        let mut serving = Serving::clone(&self.current.get());
+        change(&mut serving);
+        self.current.replace(serving);
     }
 
     /// Waits until the server has stopped.
@@ -149,6 +179,11 @@ impl TestRegistry {
         if let Some(server) = self.server.take() {
             server.await.unwrap().unwrap();
         }
+    }
+
+    /// What it serves now.
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.current.get().registry)
     }
 
     /// A request to this registry.

@@ -9,14 +9,15 @@ fn anonymous() -> Caller {
 
 fn alice() -> Caller {
     Caller {
-        identity: Some(Identity {
+        identity: Some(Arc::new(Identity {
             id: "a1".to_owned(),
             username: "alice".to_owned(),
-        }),
+        })),
         certificate: ClientCertificate {
             common_names: vec!["laptop".to_owned()],
             organizations: vec!["ops".to_owned(), "admin".to_owned()],
         },
+        scope: None,
     }
 }
 

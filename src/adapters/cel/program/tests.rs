@@ -130,18 +130,58 @@ fn rules_that_would_grow_or_loop_without_end_are_refused() {
     }
 }
 
+/// A list of the number `one`.
+fn list(elements: usize, one: &str) -> String {
+    format!("[{}]", vec![one; elements].join(","))
+}
+
+/// Lists grow in a loop: it was a short way to make a decision take seconds.
+#[test]
+fn rules_that_take_too_long_are_refused() {
+    let long = list(750, "2");
+    let chain = "+[1]".repeat(180);
+    let text = "x".repeat(1500);
+    for rule in [
+        format!("{}.exists(x, {long}{chain} == [])", list(800, "1")),
+        format!("{}.exists(x, {long}{chain} == [])", list(500, "''")),
+        format!("{}.exists(x, {long}{chain} == [])", list(500, "[]")),
+        format!(
+            "[{}].exists(x, ([]{}) == [])",
+            list(750, "1"),
+            "+x".repeat(180)
+        ),
+        format!(
+            "{}.exists(x, (true ? {long} : []){chain} == [])",
+            list(700, "1")
+        ),
+        format!("{}.exists(x, [{long}][0]{chain} == [])", list(700, "1")),
+        format!(
+            "{}.exists(x, '{text}'{} == x)",
+            list(500, "''"),
+            "+''".repeat(180)
+        ),
+        format!(
+            "{}.exists(x, [identity.certificate.organizations][0]{chain} == [])",
+            list(1400, "1")
+        ),
+    ] {
+        assert_eq!(refusal(&rule), check::TOO_MUCH, "{rule}");
+    }
+}
+
 /// The most work that the limits leave room for.
 #[test]
 fn the_worst_rules_that_are_allowed_come_to_an_end() {
-    let list = |elements: usize| vec!["1"; elements].join(",");
     let text = "x".repeat(1800);
-    let loops = format!(
-        "![{}].exists(x, x in [{}])",
-        list(1000).replace('1', "2"),
-        list(1000)
+    let loops = format!("!{}.exists(x, x in {})", list(1000, "2"), list(1000, "1"));
+    let chain = format!(
+        "!{}.exists(x, {}{} == [])",
+        list(100, "1"),
+        list(100, "2"),
+        "+[1]".repeat(90)
     );
-    let grows = format!("['{text}'].exists(x, ''{} == x)", "+x".repeat(190));
-    for rule in [loops, grows] {
+    let grows = format!("['{text}'].exists(x, ''{} == x)", "+x".repeat(40));
+    for rule in [loops, chain, grows] {
         let rule = access_rule(&rule).unwrap();
         let started = Instant::now();
 
@@ -153,11 +193,77 @@ fn the_worst_rules_that_are_allowed_come_to_an_end() {
     }
 }
 
+/// A rule, or nearly one: of every kind of part, and deeper than anybody writes.
+fn nearly_a_rule() -> impl Strategy<Value = String> {
+    let part = prop_oneof![
+        Just("identity.username".to_owned()),
+        Just("identity.certificate.organizations".to_owned()),
+        Just("request.namespace".to_owned()),
+        Just("request.tag_exists".to_owned()),
+        Just("x".to_owned()),
+        Just("null".to_owned()),
+        "-?[0-9]{1,20}u?",
+        "[0-9]{0,3}\\.[0-9]{1,3}(e[0-9]{1,3})?",
+        "b?'([a-z]|\\\\[nu0-9x]){0,6}'",
+    ];
+    part.prop_recursive(6, 48, 4, |inner| {
+        let operator = prop::sample::select(vec![
+            "+", "-", "*", "/", "%", "==", "!=", "<", "<=", ">", ">=", "&&", "||", "in",
+        ]);
+        let method = prop::sample::select(vec![
+            "contains",
+            "startsWith",
+            "endsWith",
+            "size",
+            "string",
+            "exists_one",
+            "map",
+            "min",
+            "optMap",
+        ]);
+        let function = prop::sample::select(vec![
+            "size", "string", "int", "uint", "double", "bool", "bytes", "has", "dyn", "type",
+            "cel.bind",
+        ]);
+        prop_oneof![
+            (inner.clone(), operator, inner.clone()).prop_map(|(a, b, c)| format!("({a} {b} {c})")),
+            (inner.clone(), method, inner.clone()).prop_map(|(a, b, c)| format!("{a}.{b}({c})")),
+            (function, inner.clone()).prop_map(|(a, b)| format!("{a}({b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}.exists(x, {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}.all(x, {b})")),
+            (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
+            (inner.clone(), inner.clone(), inner.clone())
+                .prop_map(|(a, b, c)| format!("({a} ? {b} : {c})")),
+            (inner.clone(), "[a-z.*+?|(){}0-9\\[\\]^$]{0,12}")
+                .prop_map(|(a, b)| format!("{a}.matches('{b}')")),
+            prop::collection::vec(inner.clone(), 0..5)
+                .prop_map(|all| format!("[{}]", all.join(", "))),
+            inner.clone().prop_map(|a| format!("!{a}")),
+            inner.prop_map(|a| format!("-{a}")),
+        ]
+    })
+}
+
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[a-z.()'+!&|\\[\\]{}?:, 0-9]{0,60}") {
         if let Err(InvalidRule(reason)) = access_rule(&text) {
             prop_assert!(!reason.contains("panic"), "{}", reason);
         }
+    }
+
+    #[test]
+    fn no_rule_makes_it_panic_or_wait(rule in nearly_a_rule()) {
+        let started = Instant::now();
+        match access_rule(&rule) {
+            Err(InvalidRule(reason)) => prop_assert!(!reason.contains("panic"), "{}", reason),
+            Ok(compiled) => {
+                let request = AccessRequest::on(&"a".parse().unwrap(), Action::GetBlob);
+                if let Err(error) = compiled.matches(&Caller::default(), &request) {
+                    prop_assert!(!error.to_string().contains("panic"), "{}", error);
+                }
+            }
+        }
+        prop_assert!(started.elapsed().as_secs() < 5);
     }
 }

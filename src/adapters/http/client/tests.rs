@@ -98,3 +98,82 @@ fn addresses_of_one_household_are_one_client() {
     assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
     assert_ne!(key("203.0.113.1"), key("203.0.113.2"));
 }
+
+fn origin_of(peer: &str, headers: &[(&'static str, &str)], host: Option<&str>) -> Option<String> {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, HeaderValue::from_str(value).unwrap());
+    }
+    let trusted: [Network; 1] = ["10.0.0.0/8".parse().unwrap()];
+    let direct = Origin {
+        encrypted: false,
+        host,
+    };
+    origin(peer.parse().unwrap(), &map, &trusted, direct)
+}
+
+/// lessons.md, correctness 41
+#[test]
+fn a_trusted_proxy_says_what_the_client_calls_us() {
+    let (proxy, client) = ("10.0.0.1", "203.0.113.1");
+    let https = ("x-forwarded-proto", "https");
+    let host = ("x-forwarded-host", "registry.example");
+    for (peer, headers, expected) in [
+        (client, &[][..], "http://inner:5000"),
+        (client, &[https, host], "http://inner:5000"),
+        (proxy, &[https], "https://inner:5000"),
+        (proxy, &[host], "http://registry.example"),
+        (proxy, &[https, host], "https://registry.example"),
+        (
+            proxy,
+            &[
+                ("x-forwarded-host", "evil.example, registry.example"),
+                https,
+            ],
+            "https://registry.example",
+        ),
+        (
+            proxy,
+            &[(
+                "forwarded",
+                r#"for=192.0.2.1;proto=https;host="registry.example:8443""#,
+            )],
+            "https://registry.example:8443",
+        ),
+        (
+            client,
+            &[("forwarded", "proto=https;host=evil.example")],
+            "http://inner:5000",
+        ),
+        (
+            proxy,
+            &[(
+                "forwarded",
+                "host=evil.example, proto=https;host=[2001:db8::1]:5000",
+            )],
+            "https://[2001:db8::1]:5000",
+        ),
+    ] {
+        let origin = origin_of(peer, headers, Some("inner:5000"));
+        assert_eq!(origin.as_deref(), Some(expected), "{headers:?}");
+    }
+}
+
+#[test]
+fn what_is_no_host_gets_into_no_header() {
+    for host in [
+        "",
+        "a\"b",
+        "a\",service=\"b",
+        "a b",
+        "user@a",
+        "a/b",
+        "a\\b",
+        "a?b",
+        "é",
+        &"a".repeat(256),
+    ] {
+        assert_eq!(origin_of("203.0.113.1", &[], Some(host)), None, "{host}");
+    }
+    assert_eq!(origin_of("203.0.113.1", &[], None), None);
+}

@@ -7,8 +7,10 @@ fn shown(values: &[&str]) -> Result<Option<(String, String)>, Malformed> {
     for value in values {
         headers.append(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
     }
-    let shown = basic(&headers)?;
-    Ok(shown.map(|it| (it.username, it.password.expose().to_owned())))
+    Ok(super::shown(&headers)?.map(|shown| match shown {
+        Shown::Basic(it) => (it.username().to_owned(), it.password().to_owned()),
+        Shown::Bearer(token) => ("Bearer".to_owned(), token.to_owned()),
+    }))
 }
 
 #[test]
@@ -22,6 +24,8 @@ fn a_user_name_ends_at_the_first_colon() {
         ("Basic YWxpY2U6", "alice", ""),
         ("Basic OnNlY3JldA==", "", "secret"),
         ("Basic w6k6w6k=", "é", "é"),
+        ("Bearer a.b.c", "Bearer", "a.b.c"),
+        ("bearer  a.b.c ", "Bearer", "a.b.c"),
     ] {
         let expected = Some((username.to_owned(), password.to_owned()));
         assert_eq!(shown(&[value]), Ok(expected), "{value}");
@@ -29,7 +33,7 @@ fn a_user_name_ends_at_the_first_colon() {
 }
 
 #[test]
-fn what_is_no_basic_is_malformed_and_not_absent() {
+fn what_is_neither_basic_nor_bearer_is_malformed_and_not_absent() {
     for values in [
         &[""][..],
         &["Basic"],
@@ -38,7 +42,9 @@ fn what_is_no_basic_is_malformed_and_not_absent() {
         &["Basic YWxpY2U"],
         &["Basic !!!!"],
         &["Basic /zov"],
-        &["Bearer YWxpY2U6c2VjcmV0"],
+        &["Bearer"],
+        &["Bearer\u{e9} x"],
+        &["Digest YWxpY2U6c2VjcmV0"],
         &["Basic YWxpY2U6c2VjcmV0", "Basic YWxpY2U6c2VjcmV0"],
     ] {
         assert_eq!(shown(values), Err(Malformed), "{values:?}");

@@ -54,6 +54,7 @@ fn every_registry_error() -> Vec<(RegistryError, u16)> {
         (R::NameInvalid("x".to_owned()), 400),
         (R::NameUnknown, 404),
         (R::SizeInvalid("x".to_owned()), 400),
+        (R::ScopeInsufficient, 401),
         (R::Denied, 403),
         (
             R::TagImmutable {

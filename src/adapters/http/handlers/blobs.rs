@@ -26,8 +26,8 @@ pub const IMMUTABLE: &str = "max-age=31536000, immutable";
 
 /// end-2, HEAD
 pub async fn head(exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
-    let size = exchange.registry.blobs().stat(repository, digest).await?;
-    if conditions::is_known(&exchange.headers, digest) {
+    let size = exchange.registry.stat_blob(repository, digest).await?;
+    if conditions::is_known(&exchange.visitor.headers, digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, digest).done());
     }
     Ok(about(StatusCode::OK, digest)
@@ -37,17 +37,17 @@ pub async fn head(exchange: Exchange, repository: &RepositoryName, digest: &Dige
 }
 
 /// end-2, GET
-pub async fn get(mut exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
-    let reader = exchange.registry.blobs().open(repository, digest).await?;
-    if conditions::is_known(&exchange.headers, digest) {
+pub async fn get(exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
+    let (reader, url) = exchange.registry.open_blob(repository, digest).await?;
+    if conditions::is_known(&exchange.visitor.headers, digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, digest).done());
     }
-    if let Some(url) = exchange.registry.blobs().locate(digest).await? {
+    if let Some(url) = url {
         return Ok(elsewhere(digest, &url));
     }
-    conditions::drop_stale_range(&mut exchange.headers, digest);
-    let size = reader.size();
-    match range::wanted(&exchange.headers, size) {
+    let (size, headers) = (reader.size(), &exchange.visitor.headers);
+    match range::wanted(headers, size) {
+        _ if conditions::is_range_stale(headers, digest) => whole(&*reader, digest).await,
         Wanted::Whole => whole(&*reader, digest).await,
         Wanted::Nothing => Err(RegistryError::RangeInvalid { size }.into()),
         Wanted::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
@@ -103,6 +103,6 @@ fn about(status: StatusCode, digest: &Digest) -> Reply {
 
 /// end-10
 pub async fn delete(exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
-    exchange.registry.blobs().delete(repository, digest).await?;
+    exchange.registry.delete_blob(repository, digest).await?;
     Ok(Reply::new(StatusCode::ACCEPTED).done())
 }

@@ -11,10 +11,7 @@ use crate::adapters::http::conditions;
 use crate::adapters::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG};
 use crate::adapters::http::reply::Reply;
 use crate::domain::manifests::{FoundManifest, ManifestPush};
-use crate::domain::model::{MediaType, Reference, RepositoryName, Tag};
-
-/// The largest manifest. The spec wants 4 MiB at least; clients stop there too.
-const MAX_MANIFEST: u64 = 8 * 1024 * 1024;
+use crate::domain::model::{Manifest, MediaType, Reference, RepositoryName, Tag};
 
 /// The client who pushed a manifest chose its type: were it a web page, a
 /// browser must not run it in the registry's name.
@@ -26,9 +23,9 @@ pub async fn head(
     repository: &RepositoryName,
     reference: &Reference,
 ) -> Answer {
-    let manifests = exchange.registry.manifests();
-    let found = manifests.stat(repository, reference).await?;
-    if conditions::is_known(&exchange.headers, &found.digest) {
+    let registry = &exchange.registry;
+    let found = registry.stat_manifest(repository, reference).await?;
+    if conditions::is_known(&exchange.visitor.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
     Ok(about(StatusCode::OK, reference, &found)
@@ -39,9 +36,9 @@ pub async fn head(
 
 /// end-3, GET
 pub async fn get(exchange: Exchange, repository: &RepositoryName, reference: &Reference) -> Answer {
-    let manifests = exchange.registry.manifests();
-    let (found, bytes) = manifests.get(repository, reference).await?;
-    if conditions::is_known(&exchange.headers, &found.digest) {
+    let registry = &exchange.registry;
+    let (found, bytes) = registry.get_manifest(repository, reference).await?;
+    if conditions::is_known(&exchange.visitor.headers, &found.digest) {
         return Ok(about(StatusCode::NOT_MODIFIED, reference, &found).done());
     }
     Ok(about(StatusCode::OK, reference, &found)
@@ -58,12 +55,12 @@ pub async fn put(
     reference: &Reference,
     tags: Vec<Tag>,
 ) -> Answer {
-    let content_type = exchange.headers.get(CONTENT_TYPE);
+    let content_type = exchange.visitor.headers.get(CONTENT_TYPE);
     let by_parameter = !tags.is_empty();
     let push = ManifestPush {
         content_type: content_type.and_then(|it| MediaType::parse(it.to_str().ok()?)),
-        if_match: conditions::if_match(&exchange.headers),
-        bytes: exchange.body.collect(MAX_MANIFEST).await?,
+        if_match: conditions::if_match(&exchange.visitor.headers),
+        bytes: exchange.body.collect(Manifest::MAX_BYTES).await?,
         caller: exchange.caller,
         tags,
     };

@@ -17,9 +17,9 @@ pub async fn list(
     artifact_type: Option<&str>,
     page: &Page<Digest>,
 ) -> Answer {
-    let referrers = exchange.registry.referrers();
-    let listed = referrers
-        .list(repository, subject, artifact_type, page)
+    let registry = &exchange.registry;
+    let listed = registry
+        .list_referrers(repository, subject, artifact_type, page)
         .await?;
 
     let mut reply = Reply::ok();

@@ -47,23 +47,28 @@ pub async fn mount(
     digest: &Digest,
     from: Option<&RepositoryName>,
 ) -> Answer {
-    let access = exchange.registry.access();
-    let may = |action: Action, repository: &RepositoryName| {
-        let request = AccessRequest {
-            digest: Some(digest.clone()),
-            ..AccessRequest::on(repository, action)
-        };
-        access.allows(&exchange.caller, &request)
+    let (access, caller) = (exchange.registry.access(), &exchange.caller);
+    let request = |action: Action, repository: &RepositoryName| AccessRequest {
+        digest: Some(digest.clone()),
+        ..AccessRequest::on(repository, action)
     };
-    let may_read = |source: &RepositoryName| may(Action::GetBlob, source);
+    let reading = |source: &RepositoryName| request(Action::GetBlob, source);
+    // No scope could name where the blob may be: whose token it is decides.
+    let may_read = |source: &RepositoryName| access.judge(caller, &reading(source)).allowed;
     let source = match from {
-        Some(from) => may_read(from).then_some(MountSource::Repository(from)),
+        Some(from) if !may_read(from) => None,
+        // The client learns which token it lacks: it would rather mount.
+        Some(from) if !caller.covers(&reading(from)) => {
+            return Err(RegistryError::ScopeInsufficient.into());
+        }
+        Some(from) => Some(MountSource::Repository(from)),
         None => Some(MountSource::Anywhere {
             may_read: &may_read,
         }),
     };
     let uploads = exchange.registry.uploads();
-    if let Some(source) = source.filter(|_| may(Action::CompleteUpload, repository))
+    let finishing = request(Action::CompleteUpload, repository);
+    if let Some(source) = source.filter(|_| access.allows(caller, &finishing))
         && uploads.mount(repository, digest, source).await?
     {
         return Ok(created(repository, digest).done());
@@ -74,7 +79,7 @@ pub async fn mount(
 
 /// end-5
 pub async fn append(exchange: Exchange, repository: &RepositoryName, id: &UploadId) -> Answer {
-    let range = range::chunk(&exchange.headers)?;
+    let range = range::chunk(&exchange.visitor.headers)?;
     let body = exchange.body.into_body();
     let session = exchange
         .registry
@@ -92,7 +97,7 @@ pub async fn finish(
     id: &UploadId,
     digest: &Digest,
 ) -> Answer {
-    let range = range::chunk(&exchange.headers)?;
+    let range = range::chunk(&exchange.visitor.headers)?;
     let body = exchange.body.into_body();
     exchange
         .registry

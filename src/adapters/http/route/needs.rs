@@ -1,7 +1,9 @@
 //! Needs: what a request needs permission for.
 
 use super::Route;
-use crate::domain::model::{AccessRequest, Action, Digest, Reference, RepositoryName};
+use crate::domain::model::{
+    AccessRequest, Action, Digest, Reference, RepositoryName, Rights, Scope,
+};
 
 impl Route {
     /// Everything that must be allowed for the request to be done. The source
@@ -16,8 +18,8 @@ impl Route {
                 reference: None,
                 tag_exists: None,
             }],
-            // Judged for each repository that it lists.
-            Self::Catalog(_) => Vec::new(),
+            // Judged for each repository that it lists, or is asked for.
+            Self::Catalog(_) | Self::Token(_) | Self::TokenByForm => Vec::new(),
             Self::GetBlob(name, digest) | Self::StatBlob(name, digest) => {
                 vec![of_blob(Action::GetBlob, name, digest)]
             }
@@ -59,6 +61,31 @@ impl Route {
                 ..AccessRequest::on(repository, Action::GetReferrers)
             }],
         }
+    }
+}
+
+impl Route {
+    /// What a token must be for that is to do as much, and what clients that
+    /// push ask for as well: to see what is there already.
+    pub fn scope(&self) -> Scope {
+        let mut scope = Scope::default();
+        scope.catalog = matches!(self, Self::Catalog(_));
+        for need in self.needs() {
+            if let (Some(repository), Some(right)) = (&need.repository, need.action.right()) {
+                let more = match right {
+                    Rights::PUSH => Rights::PULL,
+                    right => right,
+                };
+                scope.add(repository, right.and(more));
+            }
+        }
+        if let Self::MountBlob {
+            from: Some(from), ..
+        } = self
+        {
+            scope.add(from, Rights::PULL);
+        }
+        scope
     }
 }
 

@@ -9,6 +9,8 @@ use crate::domain::model::{Digest, Reference, RepositoryName, UploadId};
 /// What a path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Path {
+    /// `/token`
+    Token,
     /// `/v2/`
     Version,
     /// `/v2/_catalog`
@@ -34,6 +36,9 @@ impl Path {
     /// (`/v2/blobs/tags/list` lists the tags of `blobs`), so paths are read
     /// from their end.
     pub fn parse(path: &str) -> Result<Self, HttpError> {
+        if path == "/token" {
+            return Ok(Self::Token);
+        }
         let rest = path.strip_prefix("/v2").ok_or(Cause::NoSuchPath)?;
         if rest.is_empty() || rest == "/" {
             return Ok(Self::Version);
@@ -74,9 +79,24 @@ impl Path {
         })
     }
 
+    /// The repository that it names, if it names one.
+    pub fn repository_mut(&mut self) -> Option<&mut RepositoryName> {
+        match self {
+            Self::Token | Self::Version | Self::Catalog | Self::Extensions(None) => None,
+            Self::Extensions(Some(name))
+            | Self::Tags(name)
+            | Self::Blob(name, _)
+            | Self::Manifest(name, _)
+            | Self::Referrers(name, _)
+            | Self::Uploads(name)
+            | Self::Upload(name, _) => Some(name),
+        }
+    }
+
     /// The methods that the path takes, as `Allow` lists them.
     pub fn methods(&self) -> &'static str {
         match self {
+            Self::Token => "GET, POST",
             Self::Version
             | Self::Catalog
             | Self::Extensions(_)

@@ -1,7 +1,12 @@
+use std::sync::Arc;
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::mirror::{AnswersFor, Source};
 use crate::domain::model::{AccessRequest, Action};
+use crate::domain::namespaces::Namespace;
 
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
@@ -15,10 +20,29 @@ fn parse(request: &str) -> Result<Route, String> {
         .split_once('?')
         .map_or((&*uri, None), |(p, q)| (p, Some(q)));
     let method: Method = method.parse().unwrap();
-    Route::parse(&method, path, query).map_err(|error| {
+    Route::parse(&method, path, query, &namespaces()).map_err(|error| {
         let response = error.into_response("id");
         response.status().as_u16().to_string()
     })
+}
+
+/// `hub` is filled from Docker Hub, and `library` from a part of it.
+fn namespaces() -> Namespaces {
+    let mirror_of = |prefix: &str| Namespace {
+        mirrors: Some(Arc::new(Source {
+            upstreams: Vec::new(),
+            revalidate_interval: Duration::ZERO,
+            answers_for: vec![AnswersFor {
+                registry: "docker.io".to_owned(),
+                prefix: prefix.to_owned(),
+            }],
+        })),
+        ..Namespace::default()
+    };
+    Namespaces::new([
+        ("hub".to_owned(), mirror_of("")),
+        ("library".to_owned(), mirror_of("library")),
+    ])
 }
 
 fn name(text: &str) -> RepositoryName {
@@ -49,6 +73,14 @@ fn every_endpoint_has_a_route() {
     let table = [
         ("GET /v2/", Route::Version),
         ("HEAD /v2", Route::Version),
+        (
+            "GET /token?service=x&scope=repository%3Aa%3Apull+repository:b:*&scope=registry:catalog:*",
+            Route::Token(Scope::parse([
+                "repository:a:pull repository:b:* registry:catalog:*",
+            ])),
+        ),
+        ("GET /token", Route::Token(Scope::default())),
+        ("POST /token?scope=repository:a:pull", Route::TokenByForm),
         ("GET /v2/a/b/blobs/{d}", Route::GetBlob(a(), digest())),
         ("HEAD /v2/a/b/blobs/{d}", Route::StatBlob(a(), digest())),
         ("DELETE /v2/a/b/blobs/{d}", Route::DeleteBlob(a(), digest())),
@@ -243,8 +275,8 @@ fn malformed_text_is_refused_as_what_it_is() {
         ("GET /v2/a/tags/list?n=x", "400"),
         ("GET /v2/a/tags/list?last=-x", "400"),
         ("GET /v2/a/referrers/{d}?artifactType=nonsense", "400"),
-        ("GET /v2/?ns=docker.io", "404"),
-        ("GET /v2/a/manifests/latest?ns=docker.io", "404"),
+        ("GET /v2/?ns=quay.io", "404"),
+        ("GET /v2/a/manifests/latest?ns=quay.io", "404"),
         ("POST /v2/", "405"),
         ("PUT /v2/a/blobs/{d}", "405"),
         ("GET /v2/a/blobs/uploads/", "405"),
@@ -331,7 +363,7 @@ proptest! {
     #[test]
     fn no_path_panics(path in ".*", query in ".*") {
         for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
-            let _ = Route::parse(&method, &path, Some(&query));
+            let _ = Route::parse(&method, &path, Some(&query), &namespaces());
         }
     }
 
@@ -348,7 +380,7 @@ proptest! {
     ) {
         let path = format!("/v2/{}", words.join("/"));
         for method in [Method::GET, Method::PUT, Method::POST, Method::PATCH, Method::DELETE] {
-            let _ = Route::parse(&method, &path, None);
+            let _ = Route::parse(&method, &path, None, &namespaces());
         }
     }
 
@@ -357,11 +389,118 @@ proptest! {
         repository in "[a-z0-9]{1,8}(/[a-z0-9]{1,8}){0,3}",
         text in "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}",
     ) {
-        let route = Route::parse(&Method::GET, &format!("/v2/{repository}/manifests/{text}"), None);
+        let route = Route::parse(&Method::GET, &format!("/v2/{repository}/manifests/{text}"), None, &namespaces());
 
         prop_assert_eq!(
             route.ok(),
             Some(Route::GetManifest(name(&repository), Reference::Tag(tag(&text))))
+        );
+    }
+}
+
+#[test]
+fn a_name_in_another_registry_is_called_as_it_is_stored() {
+    let latest = || Reference::Tag(tag("latest"));
+    for (request, repository) in [
+        ("library/nginx", "library/nginx"),
+        ("library", "library"),
+        ("grafana/grafana", "hub/grafana/grafana"),
+        ("library-a/b", "hub/library-a/b"),
+    ] {
+        for ns in ["docker.io", "registry-1.docker.io", "Index.Docker.io"] {
+            let request = format!("GET /v2/{request}/manifests/latest?ns={ns}");
+            let expected = Route::GetManifest(name(repository), latest());
+            assert_eq!(parse(&request), Ok(expected), "{request}");
+        }
+    }
+    assert_eq!(parse("GET /v2/?ns=docker.io"), Ok(Route::Version));
+}
+
+#[test]
+fn a_registry_that_nobody_answers_for_is_unknown() {
+    for request in ["/v2/library/nginx/manifests/latest", "/v2/"] {
+        let request = format!("GET {request}?ns=quay.io");
+        assert_eq!(parse(&request), Err("404".to_owned()), "{request}");
+    }
+}
+
+/// What a client is told to ask a token for; a push looks first at what is there.
+#[test]
+fn a_request_names_the_scope_of_a_token_for_it() {
+    for (request, scope) in [
+        ("GET /v2/", ""),
+        ("GET /v2/_oci/ext/discover", ""),
+        ("GET /v2/_catalog", "registry:catalog:*"),
+        ("GET /v2/a/blobs/{d}", "repository:a:pull"),
+        ("HEAD /v2/a/manifests/latest", "repository:a:pull"),
+        ("GET /v2/a/tags/list", "repository:a:pull"),
+        ("GET /v2/a/referrers/{d}", "repository:a:pull"),
+        ("POST /v2/a/blobs/uploads/", "repository:a:pull,push"),
+        ("PATCH /v2/a/blobs/uploads/{id}", "repository:a:pull,push"),
+        ("GET /v2/a/blobs/uploads/{id}", "repository:a:pull,push"),
+        ("DELETE /v2/a/blobs/uploads/{id}", "repository:a:pull,push"),
+        ("PUT /v2/a/manifests/latest", "repository:a:pull,push"),
+        ("DELETE /v2/a/manifests/latest", "repository:a:delete"),
+        ("DELETE /v2/a/blobs/{d}", "repository:a:delete"),
+        (
+            "POST /v2/a/blobs/uploads/?mount={d}&from=b/c",
+            "repository:a:pull,push repository:b/c:pull",
+        ),
+        (
+            "POST /v2/a/blobs/uploads/?mount={d}",
+            "repository:a:pull,push",
+        ),
+    ] {
+        assert_eq!(parse(request).unwrap().scope().to_string(), scope);
+    }
+}
+
+#[path = "../../../../tests/suite/api/every_request.rs"]
+mod every_request;
+
+/// Nobody can forget to say who may do what is new: the tests of permissions go through this table.
+#[test]
+fn the_table_of_every_request_is_whole() {
+    use every_request::{EVERY_REQUEST, INDEX};
+    assert!(!INDEX.is_empty());
+    let sources = include_str!("../route.rs");
+    let (_, variants) = sources.split_once("pub enum Route {\n").unwrap();
+    let variants = variants.split("\n}\n").next().unwrap().lines();
+    let variants = variants.filter_map(|line| line.strip_prefix("    "));
+    let variants = variants.filter(|line| line.starts_with(char::is_uppercase));
+    let is_of_name = |c: char| c.is_alphanumeric();
+    let named = |text: &str| text.split(|c| !is_of_name(c)).next().unwrap().to_owned();
+    let variants: Vec<String> = variants.map(named).collect();
+    assert!(variants.len() > 15, "the variants are read");
+    for variant in variants {
+        let listed = EVERY_REQUEST.iter().any(|row| row.0 == variant);
+        assert!(listed, "no request of {variant}");
+    }
+
+    for (variant, method, url, needs, ..) in EVERY_REQUEST {
+        let route = parse(&format!("{method} {url}")).unwrap();
+        assert_eq!(named(&format!("{route:?}")), *variant, "{method} {url}");
+        let actions = route.needs().into_iter().map(|it| it.action.as_str());
+        let mut actions: Vec<_> = actions.collect();
+        actions.dedup();
+        assert_eq!(actions, *needs, "{method} {url}");
+
+        let path = |url: &str| url.split('?').next().unwrap().to_owned();
+        let named = path(url).replace("{d}", &digest().to_string());
+        let methods = Path::parse(&named.replace("{id}", ID)).unwrap().methods();
+        for method in methods.split(", ") {
+            let mut rows = EVERY_REQUEST.iter();
+            let listed = rows.any(|row| row.1 == method && path(row.2) == path(url));
+            assert!(listed, "no {method} of {url}");
+        }
+    }
+    for action in Action::ALL {
+        let action = action.as_str();
+        let listed = EVERY_REQUEST.iter().any(|row| row.3.contains(&action));
+        // The catalog's is asked about each repository.
+        assert!(
+            listed || action == "list-catalog",
+            "no request needs {action}"
         );
     }
 }

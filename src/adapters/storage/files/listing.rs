@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::{present, sight};
+use crate::adapters::storage::tree::{PIECE, Place};
 use crate::domain::model::{Listing, Page, Timestamp};
 
 /// The names in `dir` below which `leaf` exists. Only as many leaves are
@@ -31,20 +32,59 @@ pub(super) fn children(dir: &Path, leaf: &str, page: &Page<String>) -> io::Resul
     Ok(Listing { items, more: false })
 }
 
-/// The directories below `root` that contain one called `marker`, relative to it.
-pub(super) fn walk(root: &Path, marker: &str) -> io::Result<Vec<String>> {
+/// Hands over every directory below `dir` that holds something called `name`,
+/// or a mark, a piece at a time, for as long as `send` takes them. What is
+/// removed meanwhile may be missing.
+pub(super) fn places(
+    dir: &Path,
+    name: &str,
+    piece: &mut Vec<Place>,
+    send: &mut impl FnMut(Vec<Place>) -> bool,
+) -> io::Result<()> {
+    let Some(entries) = present(fs::read_dir(dir))? else {
+        return Ok(());
+    };
+    let mut place = Place::default();
+    for entry in entries {
+        let entry = entry?;
+        let is_dir = match entry.file_type()? {
+            kind if kind.is_symlink() => {
+                present(fs::metadata(entry.path()))?.is_some_and(|it| it.is_dir())
+            }
+            kind => kind.is_dir(),
+        };
+        if is_dir {
+            places(&entry.path(), name, piece, send)?;
+        } else {
+            place.add(&entry.file_name().to_string_lossy(), name);
+        }
+    }
+    if let Some(dir) = dir.file_name().filter(|_| place.there || place.marked) {
+        place.name = dir.to_string_lossy().into_owned();
+        piece.push(place);
+    }
+    if piece.len() >= PIECE && !send(std::mem::take(piece)) {
+        return Err(io::ErrorKind::Interrupted.into()); // nobody listens any more
+    }
+    Ok(())
+}
+
+/// The directories below `root` that contain one of the `markers`, relative to it.
+pub(super) fn walk(root: &Path, markers: &[&str]) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     let mut pending = vec![String::new()];
     while let Some(at) = pending.pop() {
-        for name in names(&root.join(&at))? {
+        let names = names(&root.join(&at))?;
+        if names.iter().any(|name| markers.contains(&name.as_str())) {
+            found.push(at.clone());
+        }
+        for name in names {
             let path = if at.is_empty() {
                 name.clone()
             } else {
                 format!("{at}/{name}")
             };
-            if name == marker {
-                found.push(at.clone());
-            } else if !name.starts_with('_')
+            if !name.starts_with('_')
                 && present(fs::metadata(root.join(&path)))?.is_some_and(|it| it.is_dir())
             {
                 pending.push(path);

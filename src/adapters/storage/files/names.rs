@@ -3,6 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Inner, layout, present};
@@ -29,10 +30,21 @@ pub(super) fn with_dir<T>(dir: &Path, mut work: impl FnMut() -> io::Result<T>) -
 impl Inner {
     /// A file under a temporary name, which goes with it unless it gets another.
     pub(super) fn temporary(&self, bytes: &[u8], sync: bool) -> io::Result<Temporary> {
+        self.temporary_of_mode(0o666, bytes, sync)
+    }
+
+    /// The same, with what the user's mask leaves of these permissions.
+    pub(super) fn temporary_of_mode(
+        &self,
+        mode: u32,
+        bytes: &[u8],
+        sync: bool,
+    ) -> io::Result<Temporary> {
         let name = uuid::Uuid::new_v4().simple().to_string();
         let path = self.at(layout::TMP).join(name);
         let mut file = with_dir(&self.at(layout::TMP), || {
-            OpenOptions::new().write(true).create_new(true).open(&path)
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(mode).open(&path)
         })?;
         let temporary = Temporary { path, named: false };
         file.write_all(bytes)?;

@@ -26,7 +26,7 @@ fn name() -> RepositoryName {
 }
 
 fn stream(bytes: &'static [u8]) -> ByteStream {
-    Box::pin(futures_util::stream::iter([Ok(Bytes::from_static(bytes))]))
+    Box::pin(stream::iter([Ok(Bytes::from_static(bytes))]))
 }
 
 /// A session with `hello` in it, and its directory.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -112,6 +113,20 @@ impl UploadSessions for Files {
         .await
     }
 
+    async fn read_back(
+        &self,
+        repository: &RepositoryName,
+        session: &UploadSession,
+        range: Range<u64>,
+    ) -> Result<ByteStream, StoreError> {
+        let data = format!("{}/{DATA}", layout::upload_dir(repository, &session.id));
+        match super::Tree::open(self, &data).await? {
+            Some(reader) => reader.read(range).await,
+            None if range.is_empty() => Ok(Box::pin(futures_util::stream::empty())),
+            None => Err(unavailable(&data, io::Error::from(io::ErrorKind::NotFound))),
+        }
+    }
+
     async fn digest(
         &self,
         repository: &RepositoryName,
@@ -176,7 +191,7 @@ impl UploadSessions for Files {
         self.blocking(layout::REPOSITORIES, |files| {
             let root = files.at(layout::REPOSITORIES);
             let mut sessions = Vec::new();
-            for path in super::listing::walk(&root, layout::UPLOADS)? {
+            for path in super::listing::walk(&root, &[layout::UPLOADS])? {
                 let Ok(repository) = path.parse::<RepositoryName>() else {
                     continue;
                 };

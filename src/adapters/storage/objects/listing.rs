@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use opendal::{Lister, Metadata};
 
 use super::{Objects, unavailable};
+use crate::adapters::storage::tree::{PIECE, Place, Places};
 use crate::domain::model::{Listing, Page};
 use crate::ports::StoreError;
 
@@ -35,6 +36,39 @@ impl Below {
             }
         }
     }
+}
+
+/// The directories that hold something called `name`, or a mark. The objects of
+/// one follow each other: names in a directory of things are of one length.
+pub(super) fn places(below: Below, name: &'static str) -> Places {
+    stream::try_unfold(Some((below, None)), move |state| async move {
+        let Some((mut below, mut open)) = state else {
+            return Ok(None);
+        };
+        let mut piece: Vec<Place> = Vec::new();
+        while let Some((path, _)) = below.next().await? {
+            let Some((dir, object)) = path.rsplit_once('/') else {
+                continue;
+            };
+            let dir = dir.rsplit('/').next().unwrap_or(dir);
+            let same = open.as_ref().is_some_and(|it: &Place| it.name == dir);
+            if !same {
+                piece.extend(open.replace(Place {
+                    name: dir.to_owned(),
+                    ..Place::default()
+                }));
+            }
+            if let Some(open) = &mut open {
+                open.add(object, name);
+            }
+            if piece.len() >= PIECE {
+                return Ok(Some((piece, Some((below, open)))));
+            }
+        }
+        piece.extend(open);
+        Ok(Some((piece, None)))
+    })
+    .boxed()
 }
 
 impl Objects {
@@ -119,25 +153,26 @@ impl Objects {
         Ok(Listing::cut(names, page))
     }
 
-    /// Level by level: what lies beside `marker` is not listed, nor below it.
+    /// Level by level: what lies in a `marker` is not listed, nor below it.
     pub(super) async fn directories_with(
         &self,
         root: &str,
-        marker: &str,
+        markers: &[&str],
     ) -> Result<Vec<String>, StoreError> {
         let mut found = Vec::new();
         let mut level = vec![String::new()];
         while !level.is_empty() {
             let listings = level.drain(..).map(|at| self.directories(root, at));
-            let listed: Vec<_> = futures_util::stream::iter(listings.collect::<Vec<_>>())
+            let listed: Vec<_> = stream::iter(listings.collect::<Vec<_>>())
                 .buffer_unordered(AT_A_TIME)
                 .try_collect()
                 .await?;
             for (at, names) in listed {
+                if names.iter().any(|name| markers.contains(&name.as_str())) {
+                    found.push(at.clone());
+                }
                 for name in names {
-                    if name == marker {
-                        found.push(at.clone());
-                    } else if !name.starts_with('_') {
+                    if !name.starts_with('_') {
                         level.push(join(&at, &name));
                     }
                 }

@@ -1,16 +1,19 @@
 //! Upload sessions as objects: each append makes pieces, objects of their own,
 //! and these become one at the end.
 
+use std::io;
+use std::ops::Range;
+
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::{Objects, Service, layout, pieces, unavailable};
+use super::{ObjectReader, Objects, Service, layout, pieces, unavailable};
 use crate::adapters::storage::session::{self, Record};
 use crate::domain::model::{
     Algorithm, ByteStream, Digest, Hasher, Page, Piece, RepositoryName, Timestamp, UploadId,
     UploadSession,
 };
-use crate::ports::{AppendError, IdleSession, StoreError, UploadSessions};
+use crate::ports::{AppendError, BlobReader, IdleSession, StoreError, UploadSessions};
 
 use super::Tree;
 
@@ -108,6 +111,34 @@ impl UploadSessions for Objects {
         self.put(&path, bytes).await
     }
 
+    async fn read_back(
+        &self,
+        repository: &RepositoryName,
+        session: &UploadSession,
+        range: Range<u64>,
+    ) -> Result<ByteStream, StoreError> {
+        let dir = pieces_dir(repository, &session.id);
+        let mut begin = 0;
+        let mut parts = Vec::new();
+        for piece in &session.pieces {
+            let end = begin + piece.size;
+            let wanted = range.start.max(begin)..range.end.min(end);
+            if !wanted.is_empty() {
+                let reader = ObjectReader {
+                    operator: self.operator.clone(),
+                    path: format!("{dir}/{}", piece.name),
+                    size: piece.size,
+                };
+                parts.push((reader, wanted.start - begin..wanted.end - begin));
+            }
+            begin = end;
+        }
+        let parts = futures_util::stream::iter(parts).then(|(reader, range)| async move {
+            reader.read(range).await.map_err(io::Error::other)
+        });
+        Ok(Box::pin(parts.try_flatten()))
+    }
+
     async fn digest(
         &self,
         repository: &RepositoryName,
@@ -118,20 +149,12 @@ impl UploadSessions for Objects {
             return Ok(session.hasher.digest());
         }
         let mut hasher = Hasher::new(algorithm);
-        let dir = pieces_dir(repository, &session.id);
-        for piece in &session.pieces {
-            let path = format!("{dir}/{}", piece.name);
-            let failed = |source| unavailable(&path, source);
-            let reader = self.operator.reader(&path).await.map_err(failed)?;
-            let content = reader.into_bytes_stream(0..piece.size).await;
-            let mut content = content.map_err(failed)?;
-            while let Some(chunk) = content
-                .try_next()
-                .await
-                .map_err(|source| unavailable(&path, source))?
-            {
-                hasher.update(&chunk);
-            }
+        let mut content = self
+            .read_back(repository, session, 0..session.offset())
+            .await?;
+        let failed = |source| unavailable(&pieces_dir(repository, &session.id), source);
+        while let Some(chunk) = content.try_next().await.map_err(failed)? {
+            hasher.update(&chunk);
         }
         Ok(hasher.digest())
     }
@@ -157,7 +180,7 @@ impl UploadSessions for Objects {
     async fn list(&self) -> Result<Vec<IdleSession>, StoreError> {
         let mut sessions = Vec::new();
         let root = layout::REPOSITORIES;
-        for path in self.walk(root, layout::UPLOADS).await? {
+        for path in self.walk(root, &[layout::UPLOADS]).await? {
             let Ok(repository) = path.parse::<RepositoryName>() else {
                 continue;
             };

@@ -10,7 +10,8 @@
 //! a while that is longer than either may have taken to write: the later write
 //! stands, and the other one sees it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{BucketError, causes};
+use super::{Bucket, BucketError, causes};
 use crate::adapters::storage::layout::OWNER;
 use crate::adapters::storage::objects::Objects;
 use crate::adapters::storage::records::{self, VERSION};
@@ -83,22 +84,25 @@ pub struct Owner {
 }
 
 struct State {
-    objects: Objects,
+    /// Replaced where the bucket is reached by another key.
+    objects: Mutex<Objects>,
     pace: Pace,
     id: String,
     /// When the last renewal began that succeeded.
     renewed: Mutex<Duration>,
     lost: CancellationToken,
+    released: AtomicBool,
 }
 
 impl Owner {
     pub(super) async fn claim(objects: Objects, pace: Pace) -> Result<Self, BucketError> {
         let state = Arc::new(State {
-            objects,
+            objects: Mutex::new(objects),
             pace,
             id: uuid::Uuid::new_v4().to_string(),
             renewed: Mutex::new(Duration::ZERO),
             lost: CancellationToken::new(),
+            released: AtomicBool::new(false),
         });
         for _ in 0..TRIES {
             if state.take().await? {
@@ -115,22 +119,30 @@ impl Owner {
     /// Tells, whenever it is asked, whether the lease is valid.
     pub fn proof(&self) -> impl Fn() -> bool + Send + Sync + 'static {
         let state = Arc::clone(&self.state);
-        move || !state.lost.is_cancelled() && state.age() < state.pace.valid
+        move || {
+            let gone = state.lost.is_cancelled() || state.released.load(Ordering::Relaxed);
+            !gone && state.age() < state.pace.valid
+        }
     }
 
-    /// Is cancelled once the lease is lost, for good.
+    /// Is cancelled once the lease is lost, for good. To release it is not to lose it.
     #[must_use]
     pub fn lost(&self) -> CancellationToken {
         self.state.lost.clone()
     }
 
+    /// From now on it is renewed by what reaches the same bucket with another key.
+    pub fn reach_by(&self, bucket: &Bucket) {
+        *lock(&self.state.objects) = bucket.objects.impatient();
+    }
+
     /// Gives the bucket free, so that the next server need not wait.
-    pub async fn release(self) {
+    pub async fn release(&self) {
         self.renewing.abort();
         let state = &self.state;
         let ours = matches!(state.owner().await, Ok(Some(owner)) if owner == state.id);
-        state.lost.cancel();
-        if ours && let Err(error) = state.objects.remove(OWNER).await {
+        state.released.store(true, Ordering::Relaxed);
+        if ours && let Err(error) = state.objects().remove(OWNER).await {
             tracing::warn!(
                 error = causes(&error),
                 "the lease on the bucket stays until it dies"
@@ -147,12 +159,15 @@ impl Drop for Owner {
 
 impl State {
     fn age(&self) -> Duration {
-        let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        uptime().saturating_sub(renewed)
+        uptime().saturating_sub(*lock(&self.renewed))
+    }
+
+    fn objects(&self) -> Objects {
+        lock(&self.objects).clone()
     }
 
     async fn read(&self) -> Result<Option<Bytes>, StoreError> {
-        self.objects.read(OWNER).await
+        self.objects().read(OWNER).await
     }
 
     /// Whose lease it is; `None` where there is none, or none that can be read.
@@ -169,12 +184,12 @@ impl State {
             renewal,
             group: false,
         };
-        record.write(&self.objects).await
+        record.write(&self.objects()).await
     }
 
     /// The lease counts from before it was written.
     fn counts_from(&self, began: Duration) {
-        *self.renewed.lock().unwrap_or_else(PoisonError::into_inner) = began;
+        *lock(&self.renewed) = began;
     }
 
     /// Takes the lease if nobody has it; false where that took so long that it
@@ -260,6 +275,10 @@ impl State {
         self.counts_from(began);
         Ok(true)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn failed(error: &StoreError) -> BucketError {

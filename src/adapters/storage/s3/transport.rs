@@ -4,7 +4,6 @@
 //! then the configuration is to be mended.
 
 use std::convert::Infallible;
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
@@ -22,9 +21,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, Result};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+
+use crate::adapters::units::pem;
 
 /// How long the service may take to answer the telephone.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -69,14 +68,9 @@ impl Transport {
 }
 
 fn authorities(path: &Path) -> io::Result<RootCertStore> {
-    let pem = fs::read(path)?;
     let mut authorities = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(io::Error::other)?;
+    for certificate in pem::certificates(path).map_err(io::Error::other)? {
         authorities.add(certificate).map_err(io::Error::other)?;
-    }
-    if authorities.is_empty() {
-        return Err(io::Error::other("there is no certificate in it"));
     }
     Ok(authorities)
 }

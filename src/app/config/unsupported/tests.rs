@@ -17,14 +17,10 @@ fn refused(rest: &str) -> Vec<String> {
 #[test]
 fn a_key_without_its_part_is_refused() {
     for (rest, key) in [
-        ("server.external_url = 'https://x'", "server.external_url"),
-        ("collector.enabled = true", "collector.enabled"),
-        ("collector.grace_period = '24h'", "collector.grace_period"),
         (
             "maintenance.retention_interval = '24h'",
             "maintenance.retention_interval",
         ),
-        ("token.lifetime = '5m'", "token.lifetime"),
         ("observability.on_main = true", "observability.on_main"),
         (
             "observability.tracing.endpoint = 'grpc://x:4317'",
@@ -47,7 +43,7 @@ fn what_asks_for_nothing_is_accepted() {
         "identity = {}",
         "observability = {}",
         "observability.on_main = false",
-        "collector.enabled = false",
+        "collector = { enabled = true, interval = '1h', grace_period = '24h', rate_limit = 1 }",
         "server.trusted_proxies = []",
         "repository.a = { upstream = [], immutable_tags = [], mutable_tags = [], mirrors = [] }",
         "repository.a.access_policy.rules = []",
@@ -61,12 +57,12 @@ fn what_asks_for_nothing_is_accepted() {
 fn everything_is_refused_at_once_in_the_order_of_the_file() {
     assert_eq!(
         refused(
-            "repository.a.retention_policy.rules = ['true']\ncollector.enabled = true\nserver.external_url = 'http://x'"
+            "repository.a.retention_policy.rules = ['true']\nmaintenance.retention_interval = '1h'\nobservability.on_main = true"
         ),
         [
             "repository.a.retention_policy.rules",
-            "collector.enabled",
-            "server.external_url"
+            "maintenance.retention_interval",
+            "observability.on_main"
         ]
     );
 }

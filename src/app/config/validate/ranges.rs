@@ -1,6 +1,9 @@
 //! Numbers and durations that would stop the registry, and sizes that are raised instead.
 
+use std::time::Duration;
+
 use crate::adapters::storage::config::{S3Config, StorageConfig};
+use crate::adapters::tokens::LONGEST_LIFE;
 use crate::adapters::units::{ByteSize, Seconds};
 use crate::app::config::Config;
 use crate::app::config::findings::Findings;
@@ -14,6 +17,9 @@ const MOST_PART: ByteSize = ByteSize::from_bytes(5 << 30);
 
 /// No machine works on more requests at a time, and a semaphore counts no further than an eighth of the integers.
 const MOST_REQUESTS: usize = 1_000_000;
+
+/// Clients take a shorter life of a token for this one.
+const LEAST_LIFE: Duration = Duration::from_mins(1);
 
 /// Checks every number of the configuration.
 pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
@@ -52,7 +58,6 @@ fn check_durations(config: &Config, findings: &mut Findings<'_>) {
             KeyPath::of(&["collector", "grace_period"]),
             collector.grace_period,
         ),
-        (KeyPath::of(&["token", "lifetime"]), config.token.lifetime),
     ];
     durations.extend(config.maintenance.retention_interval.map(|interval| {
         (
@@ -71,6 +76,13 @@ fn check_durations(config: &Config, findings: &mut Findings<'_>) {
         if Seconds::is_zero(duration) {
             findings.refuse(key, "expected at least 1 second, found 0");
         }
+    }
+    let lifetime = config.token.lifetime;
+    if !(LEAST_LIFE..=LONGEST_LIFE).contains(&lifetime.duration()) {
+        findings.refuse(
+            KeyPath::of(&["token", "lifetime"]),
+            format!("expected 60 seconds to 24 hours, found {lifetime}: clients take less for 60 seconds"),
+        );
     }
     if collector.rate_limit == Some(0) {
         findings.refuse(

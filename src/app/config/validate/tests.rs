@@ -26,6 +26,14 @@ fn warnings(rest: &str) -> Vec<String> {
 }
 
 #[test]
+fn an_upstream_whose_path_begins_no_name_is_refused() {
+    let refused = refusals("[[repository.a.upstream]]\nurl = 'https://x/v2/Team'");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    let expected = "repository.a.upstream[0].url: \"Team\" begins no name: ";
+    assert!(refused[0].starts_with(expected), "{refused:?}");
+}
+
+#[test]
 fn a_partner_that_is_missing_is_named() {
     let upstream = "[[repository.a.upstream]]\nurl = 'https://x'\n";
     for (rest, expected) in [
@@ -319,4 +327,57 @@ fn exceptions_from_nothing_are_warned_of() {
         "{alone:?}"
     );
     assert!(warnings(&both.replace(policy, "")).is_empty());
+}
+
+#[test]
+fn a_mirror_names_registries_and_has_an_upstream() {
+    assert_eq!(
+        refusals("repository.a.mirrors = ['docker.io']"),
+        ["repository.a.mirrors: needs an `upstream` to be filled from"]
+    );
+    let upstream = "[[repository.a.upstream]]\nurl = 'https://x'\n";
+    let refused = refusals(&format!(
+        "repository.a.mirrors = ['docker.io', 'https://quay.io', '', 'a/b', '[::1]:5000']\n{upstream}"
+    ));
+    let refused: Vec<&str> = refused
+        .iter()
+        .filter_map(|it| it.split(": ").next())
+        .collect();
+    assert_eq!(
+        refused,
+        [
+            "repository.a.mirrors[1]",
+            "repository.a.mirrors[2]",
+            "repository.a.mirrors[3]"
+        ]
+    );
+}
+
+/// Clients take a shorter life for a minute (docs/security.md).
+#[test]
+fn a_token_lives_for_a_minute_to_a_day() {
+    for (rest, refusal) in [
+        ("token.lifetime = '59s'", "59s"),
+        ("token.lifetime = 0", "0s"),
+        ("token.lifetime = '25h'", "25h"),
+    ] {
+        assert_eq!(
+            refusals(rest),
+            [format!(
+                "token.lifetime: expected 60 seconds to 24 hours, found {refusal}: clients take less for 60 seconds"
+            )]
+        );
+    }
+    for rest in ["token.lifetime = 60", "token.lifetime = '1d'"] {
+        assert!(warnings(rest).is_empty());
+    }
+}
+
+#[test]
+fn a_key_of_tokens_is_long_and_not_shown() {
+    let refusals = refusals("token.key = 'hunter2 hunter2'");
+
+    assert!(refusals[0].starts_with("token.key: expected at least 32 characters without blanks"));
+    assert!(!refusals[0].contains("hunter2"));
+    assert!(warnings("token.key = '0123456789abcdef0123456789abcdef'").is_empty());
 }

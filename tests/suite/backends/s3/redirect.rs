@@ -1,10 +1,14 @@
 //! `storage.s3.redirect`: who may pull a blob is sent to S3 for it.
 
+use std::time::Duration;
+
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use super::registry::start_with;
-use crate::support::{Answer, Image, Setup, TestRegistry, digest_of, random};
+use crate::support::{
+    Answer, FakeUpstream, Image, Setup, TestRegistry, digest_of, mirror_of, random,
+};
 
 const ON: &str = "redirect = true\n";
 
@@ -93,4 +97,41 @@ async fn no_url_is_given_for_what_may_not_be_read_or_is_not_there() {
     let denied = denied.send().await;
     assert!([401, 403].contains(&denied.status), "{denied:?}");
     assert_eq!(denied.header("location"), None);
+}
+
+/// lessons.md, 35: streamed while it is filled, in pieces that late readers
+/// read back; a redirect once it is there.
+#[tokio::test]
+async fn a_mirrors_blob_is_streamed_first_and_redirected_to_then() {
+    let target = super::target(ON).await;
+    let hub = FakeUpstream::new("hub");
+    let content = random(13, 20 << 20);
+    let digest = hub.has_blob(&content);
+    let registry = TestRegistry::with(Setup {
+        storage: target.ports.clone(),
+        ..Setup::with_namespaces([("hub", mirror_of(&[&hub], Duration::ZERO))])
+    });
+    let registry = registry.await;
+    let path = format!("/v2/hub/app/blobs/{digest}");
+
+    let pulls = (0..4).map(|number| {
+        let call = registry.get(&path);
+        async move {
+            tokio::time::sleep(Duration::from_millis(100 * number)).await;
+            call.send().await
+        }
+    });
+    for pulled in futures_util::future::join_all(pulls).await {
+        if pulled.status != 307 {
+            assert!(pulled.expect_status(200).body == content);
+        }
+    }
+    assert_eq!(hub.asked(), ["GET blob 0-"]);
+    let mut stored = registry.get(&path).send().await;
+    while stored.status != 307 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stored = registry.get(&path).send().await;
+    }
+    let whole = fetch(stored.header("location").unwrap(), "").await;
+    assert!(whole.expect_status(200).body == content);
 }

@@ -7,7 +7,7 @@
 //! newcomer waits for that.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{BucketError, Pace, Record};
+use super::{Bucket, BucketError, Pace, Record, lock};
 use crate::adapters::storage::layout::OWNER;
 use crate::adapters::storage::objects::Objects;
 use crate::adapters::storage::records::{self, VERSION};
@@ -41,7 +41,7 @@ pub struct Group {
 }
 
 struct State {
-    objects: Objects,
+    objects: Mutex<Objects>,
     pace: Pace,
     agree: Agree,
     standing: Mutex<Option<Standing>>,
@@ -87,7 +87,7 @@ impl Group {
         agree: Agree,
     ) -> Result<Self, BucketError> {
         let state = Arc::new(State {
-            objects,
+            objects: Mutex::new(objects),
             pace,
             agree,
             standing: Mutex::new(None),
@@ -103,6 +103,17 @@ impl Group {
                 Ok(group)
             }
         }
+    }
+
+    /// From now on it is renewed by what reaches the same bucket with another key.
+    pub fn reach_by(&self, bucket: &Bucket) {
+        *lock(&self.state.objects) = bucket.objects.impatient();
+    }
+
+    /// The others go on without this process.
+    pub fn leave(&self) {
+        self.keeping.abort();
+        self.state.stand(None);
     }
 
     /// Tells, whenever it is asked, whether the group's lease is valid.
@@ -121,12 +132,11 @@ impl Drop for Group {
 
 impl State {
     fn standing(&self) -> Option<Standing> {
-        let standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        standing.clone()
+        lock(&self.standing).clone()
     }
 
     fn stand(&self, standing: Option<Standing>) {
-        *self.standing.lock().unwrap_or_else(PoisonError::into_inner) = standing;
+        *lock(&self.standing) = standing;
     }
 
     async fn agree(&self, name: Option<&str>) -> Result<Option<String>, Refused> {
@@ -134,8 +144,12 @@ impl State {
         agreed.map_err(Refused::Unknown)
     }
 
+    fn objects(&self) -> Objects {
+        lock(&self.objects).clone()
+    }
+
     async fn read(&self) -> Result<Option<Bytes>, StoreError> {
-        self.objects.read(OWNER).await
+        self.objects().read(OWNER).await
     }
 
     /// Who belongs to the group of the bucket goes on with it. Anybody else's
@@ -199,7 +213,7 @@ impl State {
             renewal,
             group: true,
         };
-        record.write(&self.objects).await?;
+        record.write(&self.objects()).await?;
         // After so long, somebody may have taken it for dead.
         if uptime().saturating_sub(renewed) > self.pace.settling / 2 {
             return Err(Refused::Unknown("the bucket answers too slowly".into()));

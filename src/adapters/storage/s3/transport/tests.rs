@@ -41,6 +41,6 @@ fn a_bundle_without_a_certificate_is_refused() {
     let path = dir.path().join("ca.pem");
     assert!(Transport::new(true, Some(&path)).is_err());
 
-    fs::write(&path, "no certificate").unwrap();
+    std::fs::write(&path, "no certificate").unwrap();
     assert!(Transport::new(true, Some(&path)).is_err());
 }

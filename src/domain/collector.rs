@@ -1,0 +1,340 @@
+//! The collector: frees what nothing references (storage.md section 4, docs/decisions/0008).
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{Hash, Hasher};
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::TryStreamExt;
+
+use crate::domain::error::RegistryError;
+use crate::domain::model::{Algorithm, Digest, Found, Page, RepositoryName, Thing, Timestamp};
+use crate::domain::references::{Digests, Doubt, References, short};
+use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
+
+mod judgement;
+mod letting_go;
+
+use letting_go::Held;
+
+/// How many things may wait for their end at a time. The next ones are found
+/// when these are gone.
+const SENTENCES: usize = 100_000;
+
+/// How the collector works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CollectorSettings {
+    /// How long a thing must have been dead, before it is marked and after.
+    pub grace_period: Duration,
+    /// How many things are looked at in a second; `None` for no limit.
+    pub rate_limit: Option<NonZero<u32>>,
+}
+
+/// Removes content and links that nothing needs, and manifests whose push was
+/// given up. It remembers between two passes what it has marked: a pass marks
+/// what it finds dead, a later one proves by its own scan that it still is.
+pub struct Collector {
+    storage: StoragePorts,
+    locks: Arc<dyn LockManager>,
+    clock: Arc<dyn Clock>,
+    settings: CollectorSettings,
+    references: References,
+    sentences: HashMap<Thing, Sentence>,
+    /// Revisions that were seen settled: they stay so until they are gone.
+    settled: HashSet<(u64, u64)>,
+}
+
+/// A thing that was found dead.
+#[derive(Clone)]
+struct Sentence {
+    /// The mark under which it was; empty where none is needed.
+    id: String,
+    /// When that was known: the end of the pass.
+    since: Option<Timestamp>,
+}
+
+/// What a pass did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Things that it looked at.
+    pub seen: u64,
+    /// Things that it found dead, and marked.
+    pub marked: u64,
+    /// Things that it removed.
+    pub removed: u64,
+    /// Bytes of content among them.
+    pub freed: u64,
+    /// Why some things could not be judged.
+    pub doubts: Vec<String>,
+}
+
+/// A pass on its way.
+struct Work<'a> {
+    go_on: &'a (dyn Fn() -> bool + Sync),
+    /// When it began, by the store's clock.
+    now: Timestamp,
+    /// And by the registry's own, read after it.
+    at: Timestamp,
+    report: Pass,
+    /// Everything that a link or a revision names, in any repository.
+    claimed: Digests,
+    /// Whether that is known of all of them.
+    complete: bool,
+    sentences: HashMap<Thing, Sentence>,
+    settled: HashSet<(u64, u64)>,
+}
+
+impl Collector {
+    /// A collector that has marked nothing yet.
+    #[must_use]
+    pub fn new(
+        storage: &StoragePorts,
+        locks: &Arc<dyn LockManager>,
+        clock: &Arc<dyn Clock>,
+        settings: CollectorSettings,
+    ) -> Self {
+        Self {
+            storage: storage.clone(),
+            locks: Arc::clone(locks),
+            clock: Arc::clone(clock),
+            settings,
+            references: References::new(&storage.manifests),
+            sentences: HashMap::new(),
+            settled: HashSet::new(),
+        }
+    }
+
+    /// Goes once through everything, as long as `go_on` says so: it is better
+    /// asked to stop than dropped, which could leave a removal half done.
+    /// `None` where it stopped, and where another server is at it.
+    ///
+    /// Whatever stops it, marks stay: a later pass finds them, and proves anew.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Unavailable`], where nothing could be judged.
+    pub async fn pass(
+        &mut self,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Pass>, RegistryError> {
+        let Some(lock) = self.locks.try_acquire(&LockKey::Collector).await? else {
+            return Ok(None);
+        };
+        let Some(work) = lock.during(self.work(go_on)).await? else {
+            return Ok(None);
+        };
+        self.sentences = work.sentences;
+        self.settled = work.settled;
+        self.references.forget_others();
+        Ok(Some(work.report))
+    }
+
+    async fn work<'a>(
+        &self,
+        go_on: &'a (dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Work<'a>>, RegistryError> {
+        let everything = self.storage.repositories.everything().await?;
+        let mut work = Work {
+            go_on,
+            now: self.storage.marks.now().await?,
+            at: self.clock.now(),
+            report: Pass::default(),
+            claimed: Digests::default(),
+            complete: everything.strange.is_empty(),
+            sentences: HashMap::new(),
+            settled: HashSet::new(),
+        };
+        for path in &everything.strange {
+            work.doubt(path, "it is no repository's name, and may hold links");
+        }
+        for repository in &everything.repositories {
+            if !go_on() {
+                return Ok(None);
+            }
+            if let Err(doubt) = self.repository(repository, &mut work).await {
+                work.complete &= !matches!(doubt, Doubt::Store(_));
+                work.doubt(repository, &causes(&doubt));
+                let of_it = |thing: &Thing| thing.repository() == Some(repository);
+                self.put_off(of_it, &mut work);
+            }
+        }
+        let content = if work.complete {
+            self.content(&mut work)
+                .await
+                .map_err(|error| causes(&error))
+        } else {
+            Err("not every link is known, so none of it is removed".to_owned())
+        };
+        if let Err(why) = content {
+            work.doubt("content", &why);
+            self.put_off(|thing| thing.repository().is_none(), &mut work);
+        }
+        let now = self.storage.marks.now().await?;
+        for sentence in work.sentences.values_mut() {
+            sentence.since.get_or_insert(now);
+        }
+        Ok(go_on().then_some(work))
+    }
+
+    /// Leaves these sentences to a later pass.
+    fn put_off(&self, which: impl Fn(&Thing) -> bool, work: &mut Work<'_>) {
+        let which = self.sentences.iter().filter(|(thing, _)| which(thing));
+        work.sentences
+            .extend(which.map(|(thing, sentence)| (thing.clone(), sentence.clone())));
+    }
+
+    /// What the repository holds: its manifests first, because they are the
+    /// claims on its links.
+    async fn repository(
+        &self,
+        repository: &RepositoryName,
+        work: &mut Work<'_>,
+    ) -> Result<(), Doubt> {
+        let (mut revisions, mut needed) = (Digests::default(), Digests::default());
+        let mut doubt = None;
+        let all = Page::all();
+        for revision in self.storage.manifests.list(repository, &all).await?.items {
+            work.claimed.insert(&revision);
+            revisions.insert(&revision);
+            work.report.seen += 1;
+            self.revision(repository, &revision, work).await?;
+            match self
+                .references
+                .add(repository, &revision, &mut needed)
+                .await
+            {
+                Ok(()) => {}
+                Err(Doubt::Store(error)) => return Err(error.into()),
+                Err(other) => doubt = Some(other),
+            }
+        }
+
+        let mut suspects = Vec::new();
+        let mut links = self.storage.links.list(repository);
+        while let Some(piece) = links.try_next().await? {
+            self.pace(piece.len(), work).await;
+            for link in piece {
+                if doubt.is_none() && self.is_alias(&link).await? {
+                    doubt = Some(Doubt::Alias(link.digest.clone()));
+                }
+                let needed = needed.contains(&link.digest);
+                if (!needed || link.marked) && suspects.len() < SENTENCES {
+                    suspects.push((link, needed));
+                } else if link.there {
+                    work.claimed.insert(&link.digest);
+                }
+            }
+        }
+        for (link, needed) in suspects {
+            let thing = Thing::Link(repository.clone(), link.digest.clone());
+            let gone = doubt.is_none() && self.judge(thing, needed, work).await?;
+            if link.there && !gone {
+                work.claimed.insert(&link.digest);
+            }
+        }
+        if let Some(doubt) = doubt {
+            return Err(doubt);
+        }
+        let held = Held {
+            repository,
+            revisions: &revisions,
+            needed: &needed,
+        };
+        Ok(self.let_go(&held, work).await?)
+    }
+
+    /// Another registry's link under a digest that it stores under another one.
+    async fn is_alias(&self, link: &Found) -> Result<bool, Doubt> {
+        if link.digest.algorithm() == Algorithm::Sha256 || !link.there {
+            return Ok(false);
+        }
+        let look = self.storage.blobs.look(&link.digest).await?;
+        Ok(look.thing.is_none())
+    }
+
+    /// A manifest that stays pending for the grace period was given up. Whoever
+    /// pushes it holds its lock until it is settled, so no mark is needed.
+    async fn revision(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        work: &mut Work<'_>,
+    ) -> Result<(), Doubt> {
+        let key = (short(digest), hash(repository));
+        if self.settled.contains(&key) || self.is_settled(repository, digest).await? {
+            work.settled.insert(key);
+            return Ok(());
+        }
+        let thing = Thing::Revision(repository.clone(), digest.clone());
+        if !self.is_due(&thing, "", work) {
+            self.sentence(thing, String::new(), work);
+            return Ok(());
+        }
+        let lock = self.locks.acquire(&LockKey::from(&thing)).await;
+        let lock = lock.map_err(StoreError::from)?;
+        let given_up = lock.during(async {
+            let given_up = !self.is_settled(repository, digest).await?;
+            if given_up {
+                self.storage.manifests.remove(repository, digest).await?;
+            }
+            Ok::<_, StoreError>(given_up)
+        });
+        work.report.removed += u64::from(given_up.await?);
+        Ok(())
+    }
+
+    async fn is_settled(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<bool, StoreError> {
+        let look = self.storage.manifests.look(repository, digest).await?;
+        Ok(look.thing.is_some())
+    }
+
+    /// Everything that is stored, against all claims.
+    async fn content(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
+        let mut content = self.storage.blobs.list();
+        while let Some(piece) = content.try_next().await? {
+            self.pace(piece.len(), work).await;
+            for found in piece {
+                let claimed = work.claimed.contains(&found.digest);
+                if !claimed || found.marked {
+                    self.judge(Thing::Data(found.digest), claimed, work).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what is looked at, and waits where that were too many in a second.
+    async fn pace(&self, seen: usize, work: &mut Work<'_>) {
+        work.report.seen += seen as u64;
+        if let Some(rate) = self.settings.rate_limit.filter(|_| (work.go_on)()) {
+            let millis = seen as u64 * 1000 / u64::from(rate.get());
+            self.clock.sleep(Duration::from_millis(millis)).await;
+        }
+    }
+}
+
+impl Work<'_> {
+    fn doubt(&mut self, what: impl std::fmt::Display, why: &str) {
+        self.report.doubts.push(format!("{what}: {why}"));
+    }
+}
+
+/// The error with everything beneath it: it is not handed on, but told.
+fn causes(error: &dyn std::error::Error) -> String {
+    let beneath = std::iter::successors(error.source(), |error| error.source());
+    beneath.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn hash(repository: &RepositoryName) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    repository.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Judgement: what becomes of one thing, by its marks (storage.md section 4).
+
+use std::time::Duration;
+
+use super::{Collector, SENTENCES, Sentence, Work};
+use crate::domain::model::{Look, Mark, Thing};
+use crate::ports::{LockKey, StoreError};
+
+/// How long a thing stays locked after a removal that got no answer: several
+/// times as long as a request may take. It may still be carried out, and must
+/// not meet what somebody has put there since.
+const LINGER: Duration = Duration::from_mins(1);
+
+impl Collector {
+    /// What becomes of a thing that is not claimed, or that has a mark: whether
+    /// it is gone. The claims were read after every mark that dooms.
+    pub(super) async fn judge(
+        &self,
+        thing: Thing,
+        claimed: bool,
+        work: &mut Work<'_>,
+    ) -> Result<bool, StoreError> {
+        if !(work.go_on)() {
+            return Ok(false);
+        }
+        let look = self.look(&thing).await?;
+        let is_fresh = |age| age < self.settings.grace_period;
+        let fresh = look
+            .thing
+            .is_some_and(|it| is_fresh(work.now.since(it.modified)));
+        match look.mark {
+            Mark::None if claimed || fresh || look.thing.is_none() => {}
+            Mark::None if work.sentences.len() >= SENTENCES => {}
+            Mark::None => {
+                if let Some(id) = self.storage.marks.condemn(&thing).await? {
+                    work.report.marked += 1;
+                    self.sentence(thing, id, work);
+                }
+            }
+            // Alive, or left by somebody who died: what was proven then, may
+            // not be true any more.
+            Mark::Dying => self.pardon(&thing).await?,
+            Mark::Condemned(_) if claimed || fresh => self.pardon(&thing).await?,
+            Mark::Condemned(id) if self.is_due(&thing, &id, work) => {
+                let gone = self.execute(&thing, &id).await?;
+                if gone {
+                    work.report.removed += 1;
+                    let content = look.thing.filter(|_| matches!(thing, Thing::Data(_)));
+                    work.report.freed += content.map_or(0, |it| it.size);
+                }
+                return Ok(gone);
+            }
+            Mark::Condemned(id) => self.sentence(thing, id, work),
+        }
+        Ok(false)
+    }
+
+    async fn look(&self, thing: &Thing) -> Result<Look, StoreError> {
+        match thing {
+            Thing::Data(digest) => self.storage.blobs.look(digest).await,
+            Thing::Link(repository, digest) => self.storage.links.look(repository, digest).await,
+            Thing::Revision(repository, digest) => {
+                self.storage.manifests.look(repository, digest).await
+            }
+        }
+    }
+
+    /// Notes that the thing is marked with `id`, unless that is known.
+    pub(super) fn sentence(&self, thing: Thing, id: String, work: &mut Work<'_>) {
+        let known = self.sentences.get(&thing).filter(|known| known.id == id);
+        let since = known.and_then(|known| known.since);
+        work.sentences.insert(thing, Sentence { id, since });
+    }
+
+    /// Whether `id` was read so long ago that this pass's scan is its proof.
+    pub(super) fn is_due(&self, thing: &Thing, id: &str, work: &Work<'_>) -> bool {
+        let known = self.sentences.get(thing).filter(|known| known.id == id);
+        let since = known.and_then(|known| known.since);
+        since.is_some_and(|since| work.now.since(since) >= self.settings.grace_period)
+    }
+
+    /// Takes the marks away if they still stand. A new one can only be somebody
+    /// else's, who begins anew.
+    async fn pardon(&self, thing: &Thing) -> Result<(), StoreError> {
+        let lock = self.locks.acquire(&LockKey::from(thing)).await?;
+        lock.during(self.storage.marks.pardon(thing)).await
+    }
+
+    /// Removes the thing, if the mark `id` still stands under its lock.
+    async fn execute(&self, thing: &Thing, id: &str) -> Result<bool, StoreError> {
+        let lock = self.locks.acquire(&LockKey::from(thing)).await?;
+        lock.during(async {
+            if !self.storage.marks.doom(thing, id).await? {
+                return Ok(false);
+            }
+            let removed = match thing {
+                Thing::Data(digest) => self.storage.blobs.remove(digest).await,
+                Thing::Link(repository, digest) => {
+                    self.storage.links.remove(repository, digest).await
+                }
+                Thing::Revision(repository, digest) => {
+                    self.remove_revision(repository, digest).await
+                }
+            };
+            if let Err(error) = removed {
+                self.clock.sleep(LINGER).await;
+                return Err(error);
+            }
+            self.storage.marks.pardon(thing).await?;
+            Ok(true)
+        })
+        .await
+    }
+}

@@ -1,0 +1,175 @@
+//! What a real store does not show: failures, time, and what is not called. The rest is in `tests/suite/contracts`.
+
+use std::num::NonZero;
+use std::time::Duration;
+
+use futures_util::stream;
+
+use super::{Collector, CollectorSettings};
+use crate::domain::model::{Algorithm, Digest, Found, Hasher, Listing, Timestamp};
+use crate::domain::world::{World, condemned, outage, repository, there};
+use crate::ports::{Everything, Findings, LockGuard};
+
+fn blob() -> Digest {
+    Hasher::digest_of(Algorithm::Sha256, b"blob")
+}
+
+fn piece(marked: bool) -> Findings {
+    let found = Found {
+        digest: blob(),
+        there: true,
+        marked,
+    };
+    Box::pin(stream::iter([Ok(vec![found])]))
+}
+
+fn nothing() -> Findings {
+    Box::pin(stream::iter([]))
+}
+
+/// One repository, without manifests and links; the store's clock stands.
+fn world() -> World {
+    let mut world = World::new();
+    let repositories = &mut world.repositories;
+    repositories.expect_everything().returning(|| {
+        Ok(Everything {
+            repositories: vec![repository()],
+            strange: Vec::new(),
+        })
+    });
+    let now = Timestamp::from_millis(10_000);
+    world.marks.expect_now().returning(move || Ok(now));
+    let collector = &mut world.locks;
+    collector
+        .expect_try_acquire()
+        .returning(|_| Ok(Some(LockGuard::new(()))));
+    world.manifests.expect_list().returning(|_, _| {
+        Ok(Listing {
+            items: Vec::new(),
+            more: false,
+        })
+    });
+    world
+        .deletions
+        .expect_list()
+        .returning(|_, _| Ok(Vec::new()));
+    world
+}
+
+fn collector(world: World, rate_limit: Option<u32>) -> Collector {
+    let ports = world.into_ports();
+    let settings = CollectorSettings {
+        grace_period: Duration::ZERO,
+        rate_limit: rate_limit.and_then(NonZero::new),
+    };
+    Collector::new(&ports.storage, &ports.locks, &ports.clock, settings)
+}
+
+/// A world in which the blob has no link, and is condemned.
+fn with_condemned_blob() -> World {
+    let mut world = world();
+    world.links.expect_list().returning(|_| nothing());
+    world.blobs.expect_list().returning(|| piece(true));
+    world.blobs.expect_look().returning(|_| Ok(condemned(4)));
+    world
+}
+
+#[tokio::test]
+async fn content_is_not_even_listed_where_a_listing_of_links_is_cut_short() {
+    let mut world = world();
+    world
+        .links
+        .expect_list()
+        .returning(|_| Box::pin(stream::iter([Ok(Vec::new()), Err(outage())])));
+
+    let pass = collector(world, None).pass(&|| true).await.unwrap();
+
+    let doubts = pass.unwrap().doubts;
+    assert!(doubts[0].starts_with("team/app: "), "{doubts:?}");
+    assert!(doubts[1].starts_with("content: "), "{doubts:?}");
+}
+
+#[tokio::test]
+async fn content_stays_where_a_directory_has_no_repository_s_name() {
+    let mut world = world();
+    world.repositories.checkpoint();
+    world.repositories.expect_everything().returning(|| {
+        Ok(Everything {
+            repositories: Vec::new(),
+            strange: vec!["Team".to_owned()],
+        })
+    });
+
+    let pass = collector(world, None).pass(&|| true).await.unwrap();
+
+    assert!(pass.unwrap().doubts[0].starts_with("Team: "));
+}
+
+#[tokio::test]
+async fn a_mark_that_was_replaced_removes_nothing() {
+    let mut world = with_condemned_blob();
+    world.marks.expect_doom().returning(|_, _| Ok(false));
+    let mut collector = collector(world, None);
+
+    for _ in 0..2 {
+        let pass = collector.pass(&|| true).await.unwrap().unwrap();
+        assert_eq!((pass.removed, pass.doubts.len()), (0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_removal_without_an_answer_keeps_its_lock_and_its_mark() {
+    let mut world = with_condemned_blob();
+    let journal = world.journal.clone();
+    world.marks.expect_doom().returning(|_, _| Ok(true));
+    let noted = journal.clone();
+    world.blobs.expect_remove().returning(move |_| {
+        noted.note("remove");
+        Err(outage())
+    });
+    let noted = journal.clone();
+    world.clock.expect_sleep().returning(move |time| {
+        noted.note(format!("wait {time:?}"));
+    });
+    let mut collector = collector(world, None);
+
+    collector.pass(&|| true).await.unwrap();
+    let pass = collector.pass(&|| true).await.unwrap().unwrap();
+
+    assert_eq!(journal.entries(), ["lock data", "remove", "wait 60s"]);
+    assert_eq!((pass.removed, pass.doubts.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_mark_of_another_id_waits_from_the_beginning() {
+    let mut world = with_condemned_blob();
+    let mut looks = 0;
+    world.blobs.checkpoint();
+    world.blobs.expect_list().returning(|| piece(true));
+    world.blobs.expect_look().returning(move |_| {
+        looks += 1;
+        let mut look = there(4);
+        look.mark = crate::domain::model::Mark::Condemned(format!("mark {looks}"));
+        Ok(look)
+    });
+    let mut collector = collector(world, None);
+
+    for _ in 0..4 {
+        let pass = collector.pass(&|| true).await.unwrap().unwrap();
+        assert_eq!(pass.removed, 0, "and the locks were never asked");
+    }
+}
+
+#[tokio::test]
+async fn no_more_is_looked_at_in_a_second_than_it_may() {
+    let mut world = with_condemned_blob();
+    let journal = world.journal.clone();
+    let noted = journal.clone();
+    world.clock.expect_sleep().returning(move |time| {
+        noted.note(format!("wait {time:?}"));
+    });
+
+    collector(world, Some(4)).pass(&|| true).await.unwrap();
+
+    assert_eq!(journal.entries(), ["wait 250ms"]);
+}

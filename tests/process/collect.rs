@@ -1,0 +1,358 @@
+//! Pushes at full rate against a collector that never rests, and a server that is killed.
+//!
+//! Clients push, mount, skip, delete and push again images that share layers, in several repositories, while whatever
+//! nothing references goes after a second. What was acknowledged stays whole; and when everybody is quiet, the store
+//! holds exactly what the images need. `COLLECT_PUSHES` says how many (100 by default; CI: 2000), `COLLECT_SEED`
+//! repeats a run.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crate::client::{Client, Failure, digest_of, image};
+use crate::random::Random;
+use crate::server::Place;
+
+const REPOSITORIES: [&str; 3] = ["race/a", "race/b", "race/b/deep"];
+
+/// How long the store may take to become what it should be.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+#[derive(Clone)]
+struct Image {
+    repository: &'static str,
+    blobs: Vec<Vec<u8>>,
+    manifest: Vec<u8>,
+}
+
+impl Image {
+    fn path(&self) -> String {
+        let digest = digest_of(&self.manifest);
+        format!("/v2/{}/manifests/{digest}", self.repository)
+    }
+
+    fn blob(&self, content: &[u8]) -> String {
+        format!("/v2/{}/blobs/{}", self.repository, digest_of(content))
+    }
+}
+
+/// What happened.
+#[derive(Default)]
+struct Tally {
+    pushed: AtomicU64,
+    missing: AtomicU64,
+    interrupted: AtomicU64,
+    skipped: AtomicU64,
+    mounted: AtomicU64,
+    repushed: AtomicU64,
+    broken: Mutex<Vec<String>>,
+}
+
+impl Tally {
+    fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Racer {
+    client: Client,
+    random: Random,
+    shared: Arc<Vec<Vec<u8>>>,
+    tally: Arc<Tally>,
+    /// Acknowledged, and not deleted.
+    images: Vec<Image>,
+    /// Nobody knows: the connection broke before the answer.
+    unsure: Vec<Image>,
+}
+
+impl Racer {
+    fn run(mut self, stop: &AtomicBool) -> (Vec<Image>, Vec<Image>) {
+        while !stop.load(Ordering::Relaxed) {
+            let done = match self.random.below(8) {
+                0 | 1 => self.delete(),
+                2 => self.delete_blob(),
+                3 => self.check(),
+                _ => {
+                    let image = self.invent();
+                    self.push(image)
+                }
+            };
+            match done {
+                Ok(()) => {}
+                Err(Failure::Connection(_)) => {
+                    Tally::count(&self.tally.interrupted);
+                    std::thread::sleep(Duration::from_millis(3));
+                }
+                Err(Failure::Answer(answer)) => self.tally.broken.lock().unwrap().push(answer),
+            }
+        }
+        (self.images, self.unsure)
+    }
+
+    fn choose(&mut self, below: usize) -> usize {
+        usize::try_from(self.random.below(below as u64)).unwrap()
+    }
+
+    fn invent(&mut self) -> Image {
+        let repository = REPOSITORIES[self.choose(REPOSITORIES.len())];
+        let config = format!(r#"{{"n":{}}}"#, self.random.next()).into_bytes();
+        let mut blobs = vec![config];
+        for _ in 0..2 {
+            let shared = self.choose(self.shared.len());
+            blobs.push(self.shared[shared].clone());
+        }
+        let of = |content: &Vec<u8>| (digest_of(content), content.len());
+        let layers: Vec<_> = blobs[1..].iter().map(of).collect();
+        let manifest = image((&digest_of(&blobs[0]), blobs[0].len()), &layers);
+        Image {
+            repository,
+            blobs,
+            manifest,
+        }
+    }
+
+    fn push(&mut self, image: Image) -> Result<(), Failure> {
+        for content in &image.blobs {
+            let there = self.client.send("HEAD", &image.blob(content), &[], &[])?;
+            match there.status {
+                200 => Tally::count(&self.tally.skipped),
+                404 if self.random.below(3) == 0 => self.mount(&image, content)?,
+                404 => self
+                    .client
+                    .push_blob_at_once(image.repository, content)
+                    .map(drop)?,
+                other => return Err(Failure::Answer(format!("HEAD: {other}"))),
+            }
+        }
+        let kind = [("content-type", "application/vnd.oci.image.manifest.v1+json")];
+        self.unsure.push(image.clone());
+        let answer = self
+            .client
+            .send("PUT", &image.path(), &kind, &image.manifest)?;
+        self.unsure.pop();
+        match answer.status {
+            201 => {
+                Tally::count(&self.tally.pushed);
+                self.images.push(image);
+            }
+            // Somebody deleted a blob of it meanwhile, or this took too long.
+            404 if answer.text().contains("MANIFEST_BLOB_UNKNOWN") => {
+                Tally::count(&self.tally.missing);
+            }
+            other => return Err(Failure::Answer(format!("PUT: {other}: {}", answer.text()))),
+        }
+        Ok(())
+    }
+
+    fn mount(&mut self, image: &Image, content: &[u8]) -> Result<(), Failure> {
+        let digest = digest_of(content);
+        let from = REPOSITORIES[self.choose(REPOSITORIES.len())];
+        let path = format!(
+            "/v2/{}/blobs/uploads/?mount={digest}&from={from}",
+            image.repository
+        );
+        let answer = self.client.send("POST", &path, &[], &[])?;
+        match answer.status {
+            201 => Tally::count(&self.tally.mounted),
+            202 => {
+                let location = answer.header("location").unwrap_or_default();
+                let path = format!("{location}?digest={digest}");
+                self.client.expect(201, "PUT", &path, &[], content)?;
+            }
+            other => return Err(Failure::Answer(format!("mount: {other}"))),
+        }
+        Ok(())
+    }
+
+    /// Deletes an image; half of them come back at once.
+    fn delete(&mut self) -> Result<(), Failure> {
+        if self.images.is_empty() {
+            return Ok(());
+        }
+        let chosen = self.choose(self.images.len());
+        let image = self.images.swap_remove(chosen);
+        self.unsure.push(image.clone());
+        self.client.expect(202, "DELETE", &image.path(), &[], &[])?;
+        self.unsure.pop();
+        if self.random.below(2) == 0 {
+            return Ok(());
+        }
+        Tally::count(&self.tally.repushed);
+        let pause = self.random.below(1500);
+        std::thread::sleep(Duration::from_millis(pause));
+        self.push(image)
+    }
+
+    fn delete_blob(&mut self) -> Result<(), Failure> {
+        let image = self.invent();
+        let answer = self
+            .client
+            .send("DELETE", &image.blob(&image.blobs[1]), &[], &[])?;
+        match answer.status {
+            202 | 404 | 405 => Ok(()),
+            other => Err(Failure::Answer(format!(
+                "DELETE: {other}: {}",
+                answer.text()
+            ))),
+        }
+    }
+
+    /// An image that was acknowledged answers, byte for byte.
+    fn check(&mut self) -> Result<(), Failure> {
+        if self.images.is_empty() {
+            return Ok(());
+        }
+        let chosen = self.choose(self.images.len());
+        is_whole(&mut self.client, &self.images[chosen])
+    }
+}
+
+fn is_whole(client: &mut Client, image: &Image) -> Result<(), Failure> {
+    let blobs = image.blobs.iter().map(|it| (image.blob(it), it));
+    for (path, content) in blobs.chain([(image.path(), &image.manifest)]) {
+        if client.expect(200, "GET", &path, &[], &[])?.body != *content {
+            return Err(Failure::Answer(format!("{path} answers other bytes")));
+        }
+    }
+    Ok(())
+}
+
+/// Everything in the store that is content, a link or a mark.
+fn stored(root: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut pending = vec![root.join("docker")];
+    while let Some(dir) = pending.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else {
+            continue; // it was just removed
+        };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let ours = ["data", "link", "_condemned", "_dying", "_meta"].contains(&name.as_str());
+            if path.is_dir() {
+                pending.push(path);
+            } else if ours {
+                let path = path.strip_prefix(root.join("docker/registry/v2")).unwrap();
+                found.insert(path.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn needed(images: &[Image]) -> BTreeSet<String> {
+    let mut needed = BTreeSet::new();
+    let hex = |content: &[u8]| digest_of(content).replace("sha256:", "");
+    for image in images {
+        for content in image.blobs.iter().chain([&image.manifest]) {
+            let hex = hex(content);
+            needed.insert(format!("blobs/sha256/{}/{hex}/data", &hex[..2]));
+        }
+        let repository = format!("repositories/{}", image.repository);
+        for content in &image.blobs {
+            needed.insert(format!("{repository}/_layers/sha256/{}/link", hex(content)));
+        }
+        for file in ["link", "_meta"] {
+            let revision = hex(&image.manifest);
+            needed.insert(format!(
+                "{repository}/_manifests/revisions/sha256/{revision}/{file}"
+            ));
+        }
+    }
+    needed
+}
+
+#[test]
+fn beside_a_collector_nothing_is_lost_and_in_the_end_nothing_is_left() {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long and which run: told by CI"
+    )]
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let pushes: u64 = number("COLLECT_PUSHES").unwrap_or(100);
+    let seed = number("COLLECT_SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    println!("COLLECT_PUSHES={pushes} COLLECT_SEED={seed}");
+    let mut random = Random::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let place = Place::new("[collector]\ninterval = 1\ngrace_period = 1\n[uploads]\nmax_age = 2\n");
+    let shared = Arc::new((1..8).map(|n| random.bytes(999 * n)).collect::<Vec<_>>());
+    let tally = Arc::new(Tally::default());
+    let stop = Arc::new(AtomicBool::new(false));
+
+    let mut server = place.start();
+    let racers: Vec<_> = (0..4)
+        .map(|_| {
+            let racer = Racer {
+                client: server.client(),
+                random: random.fork(),
+                shared: Arc::clone(&shared),
+                tally: Arc::clone(&tally),
+                images: Vec::new(),
+                unsure: Vec::new(),
+            };
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || racer.run(&stop))
+        })
+        .collect();
+    while tally.pushed.load(Ordering::Relaxed) < pushes {
+        std::thread::sleep(Duration::from_millis(1500 + random.below(3000)));
+        server.kill();
+        server = place.start();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let (mut images, mut unsure) = (Vec::new(), Vec::new());
+    for racer in racers {
+        let (certain, rest) = racer.join().unwrap();
+        images.extend(certain);
+        unsure.extend(rest);
+    }
+
+    let mut client = server.client();
+    for image in unsure {
+        if client.get(&image.path()).unwrap().status == 200 {
+            images.push(image);
+        }
+    }
+    let mut broken = tally.broken.lock().unwrap().clone();
+    for image in &images {
+        if let Err(failure) = is_whole(&mut client, image) {
+            broken.push(format!("{failure:?}"));
+        }
+    }
+    println!(
+        "{} pushed, {} missed a blob, {} interrupted, {} blobs skipped, {} mounted, {} images pushed again; {} stand",
+        tally.pushed.load(Ordering::Relaxed),
+        tally.missing.load(Ordering::Relaxed),
+        tally.interrupted.load(Ordering::Relaxed),
+        tally.skipped.load(Ordering::Relaxed),
+        tally.mounted.load(Ordering::Relaxed),
+        tally.repushed.load(Ordering::Relaxed),
+        images.len()
+    );
+    assert!(
+        broken.is_empty(),
+        "COLLECT_SEED={seed}: {}",
+        broken.join("\n")
+    );
+
+    let needed = needed(&images);
+    let begun = Instant::now();
+    loop {
+        let stored = stored(&place.root());
+        let lost: Vec<_> = needed.difference(&stored).collect();
+        assert!(lost.is_empty(), "COLLECT_SEED={seed}: lost: {lost:#?}");
+        let left: Vec<_> = stored.difference(&needed).collect();
+        if left.is_empty() {
+            break;
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "COLLECT_SEED={seed}: left: {left:#?}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    println!("clean after {:?}", begun.elapsed());
+    for image in &images {
+        is_whole(&mut client, image).unwrap();
+    }
+}
