@@ -4,6 +4,7 @@
 mod byte_size;
 mod fields;
 mod http_url;
+mod jitter;
 mod nearest;
 pub mod pem;
 mod seconds;
@@ -12,6 +13,7 @@ mod uptime;
 pub use byte_size::{BadByteSize, ByteSize};
 pub use fields::{filled, optional_path, optional_port, optional_secret, path, port, secret, text};
 pub use http_url::{BadUrl, HttpUrl};
+pub use jitter::jittered;
 pub use nearest::nearest;
 pub use seconds::{BadSeconds, Seconds};
 pub use uptime::uptime;

@@ -13,7 +13,7 @@ use redis::{Script, ScriptInvocation, Value};
 
 use super::lease::Hold;
 use super::{Failure, Redis};
-use crate::adapters::units::uptime;
+use crate::adapters::units::{jittered, uptime};
 use crate::ports::{LockError, LockGuard, LockKey, LockManager};
 
 /// How long to wait before asking again for what somebody else holds: at first, and at most.
@@ -135,13 +135,6 @@ impl RedisLocks {
             Err(_) => Err(LockError::Contended(key.to_string())),
         }
     }
-}
-
-/// Between half and all of it, lest those who wait go in step.
-fn jittered(pause: Duration) -> Duration {
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    let random = u32::try_from(random % 1000).unwrap_or_default();
-    pause / 2 + pause / 2 * random / 1000
 }
 
 #[async_trait]

@@ -11,6 +11,7 @@ use super::config::UpstreamConfig;
 use super::error::Asked;
 use super::reach::Reach;
 use super::tls::{self, Clients};
+use crate::adapters::units::jittered;
 use crate::ports::UpstreamError;
 
 /// How often a question is asked again that met a broken connection or a server's error.
@@ -165,11 +166,4 @@ impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
         Self::Broken(error.without_url())
     }
-}
-
-/// Between half and all of it, so that those who failed together don't come back together.
-fn jittered(pause: Duration) -> Duration {
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    let random = u32::try_from(random % 1000).unwrap_or_default();
-    pause / 2 + pause / 2 * random / 1000
 }
