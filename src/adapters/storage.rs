@@ -23,7 +23,7 @@ mod token_keys;
 mod tree;
 
 pub use s3::{Agree, Bucket, BucketError, Group, Owner, Pace};
-use tree::Tree;
+pub use tree::{Place, Places, Tree};
 
 /// The storage ports but for uploads, which each kind of tree stages its own way.
 struct Store {
@@ -77,6 +77,17 @@ pub fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<StoragePor
     let files = files::Files::open(root, mode, chunk)?;
     let store = Store::over(Arc::new(files.clone()));
     Ok(ports(store, Arc::new(files)))
+}
+
+/// A store over any tree, and the sessions that become its content. `locks` are
+/// for a tree that renews a time by writing the object again.
+#[must_use]
+pub fn over(
+    tree: Arc<dyn Tree>,
+    uploads: Arc<dyn UploadSessions>,
+    locks: Option<Arc<dyn LockManager>>,
+) -> StoragePorts {
+    ports(Store { tree, locks }, uploads)
 }
 
 /// A store in memory: the tests' double.

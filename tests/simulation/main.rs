@@ -1,0 +1,91 @@
+//! The domain's own code on simulated servers, over a simulated store, locks and clocks, in an order that a seed decides
+//! (docs/decisions/0009).
+//!
+//! Time is simulated, and stands still while anybody has something to do: so one thread, and the seed's choice of how
+//! long each step takes, decide the whole order. At each step a server may die, be paused, or be told an error.
+//! `SIMULATION_SEEDS` says how many seeds are tried (300 by default), `SIMULATION_SEED` repeats one and prints what
+//! happened.
+
+mod client;
+mod content;
+mod flaws;
+mod history;
+mod locks;
+mod objects;
+mod plan;
+#[path = "../process/random.rs"]
+mod random;
+mod run;
+mod server;
+mod sessions;
+mod tree;
+mod world;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use flaws::Flaw;
+use run::{Run, run};
+
+#[expect(clippy::disallowed_methods, reason = "how many and which: told by CI")]
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|text| text.parse().ok())
+}
+
+/// The first of these seeds that breaks a promise, on as many threads as there are cores.
+fn first_broken(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> (u64, Option<Run>) {
+    let next = Arc::new(AtomicU64::new(seeds.start));
+    let found = Arc::new(Mutex::new(None::<Run>));
+    let acknowledged = Arc::new(AtomicU64::new(0));
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads: Vec<_> = (0..cores)
+        .map(|_| {
+            let (next, found, acknowledged) =
+                (Arc::clone(&next), Arc::clone(&found), Arc::clone(&acknowledged));
+            let end = seeds.end;
+            std::thread::spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end || found.lock().unwrap().is_some() {
+                        return;
+                    }
+                    let run = run(seed, flaw, false);
+                    acknowledged.fetch_add(run.acknowledged as u64, Ordering::Relaxed);
+                    if !run.broken.is_empty() {
+                        let mut found = found.lock().unwrap();
+                        if found.as_ref().is_none_or(|it| run.seed < it.seed) {
+                            *found = Some(run);
+                        }
+                    }
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    let found = found.lock().unwrap().take();
+    (acknowledged.load(Ordering::Relaxed), found)
+}
+
+#[test]
+fn whatever_happens_no_promise_is_broken() {
+    if let Some(seed) = number("SIMULATION_SEED") {
+        let run = run(seed, None, true);
+        for line in &run.trace {
+            println!("{line}");
+        }
+        assert!(run.broken.is_empty(), "SIMULATION_SEED={seed}: {:#?}", run.broken);
+        return;
+    }
+    let seeds = number("SIMULATION_SEEDS").unwrap_or(300);
+    let begun = Instant::now();
+    let (acknowledged, broken) = first_broken(0..seeds, None);
+    if let Some(run) = broken {
+        panic!("SIMULATION_SEED={}: {:#?}", run.seed, run.broken);
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    println!("{seeds} seeds, {acknowledged} manifests acknowledged, {seconds:.1} s");
+    assert!(acknowledged > seeds, "hardly anything was pushed");
+}
