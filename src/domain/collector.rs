@@ -277,6 +277,8 @@ impl Collector {
             let given_up = !self.is_settled(repository, digest).await?;
             if given_up {
                 self.storage.manifests.remove(repository, digest).await?;
+                // What a client deleted while it was to be let go has left its mark.
+                self.storage.marks.pardon(&thing).await?;
             }
             Ok::<_, StoreError>(given_up)
         });

@@ -15,10 +15,10 @@ use simple_registry::domain::model::{
 use simple_registry::domain::registry::Registry;
 use simple_registry::domain::uploads::MountSource;
 
-use crate::content::Content;
-use crate::history::{History, Outcome, Span, Verdict, What};
-use crate::server::{Failure, Server};
-use crate::world::World;
+use super::content::Content;
+use super::history::{History, Outcome, Span, Verdict, What};
+use super::server::{Failure, Server};
+use super::world::World;
 
 #[derive(Clone)]
 pub struct Client {
@@ -104,7 +104,10 @@ impl Client {
     fn judge(&self, failure: Option<&Failure>) {
         let promise = match failure {
             Some(Failure::Error(RegistryError::Unavailable(source))) if self.world.is_calm() => {
-                format!("nothing goes wrong, and yet: {source}, {:?}", source.source())
+                format!(
+                    "nothing goes wrong, and yet: {source}, {:?}",
+                    source.source()
+                )
             }
             Some(Failure::Error(RegistryError::DigestInvalid(error))) => error.clone(),
             Some(Failure::Error(
@@ -151,7 +154,10 @@ impl Client {
 
     async fn push_blob(&self, repository: usize, blob: usize) -> Result<(), GivenUp> {
         if self.world.below(4) > 0 {
-            let (name, digest) = (self.name(repository), self.content.blobs[blob].digest.clone());
+            let (name, digest) = (
+                self.name(repository),
+                self.content.blobs[blob].digest.clone(),
+            );
             let began = self.world.now();
             let answer = self
                 .ask(move |registry| {
@@ -177,9 +183,9 @@ impl Client {
         let answer = self.upload(repository, blob).await;
         let answer = match answer {
             // The session was finished, or ended by a power cut: nobody knows.
-            Err(Failure::Error(
-                RegistryError::UploadUnknown | RegistryError::UploadInvalid(_),
-            )) => Err(Failure::Lost),
+            Err(Failure::Error(RegistryError::UploadUnknown | RegistryError::UploadInvalid(_))) => {
+                Err(Failure::Lost)
+            }
             answer => answer,
         };
         self.ended(operation, &answer);
@@ -250,13 +256,17 @@ impl Client {
         })
         .await?;
         let finish = || {
-            let (name, id, digest, rest) =
-                (name.clone(), id.clone(), digest.clone(), rest.clone());
+            let (name, id, digest, rest) = (name.clone(), id.clone(), digest.clone(), rest.clone());
             self.ask(move |registry| {
                 let (name, id, digest) = (name.clone(), id.clone(), digest.clone());
                 let body = Body::from_bytes(rest.clone());
-                async move { registry.uploads().finish(&name, &id, &digest, None, body).await }
-                    .boxed()
+                async move {
+                    registry
+                        .uploads()
+                        .finish(&name, &id, &digest, None, body)
+                        .await
+                }
+                .boxed()
             })
         };
         match finish().await {
@@ -312,7 +322,10 @@ impl Client {
             }
             return;
         }
-        let blob = self.content.blob_of(missing).expect("nothing else is named");
+        let blob = self
+            .content
+            .blob_of(missing)
+            .expect("nothing else is named");
         let Some(promised) = promises.get(&blob) else {
             return;
         };
@@ -362,7 +375,10 @@ impl Client {
             let (name, reference) = (name.clone(), reference.clone());
             async move {
                 let caller = Caller::default();
-                registry.manifests().delete(&name, &reference, &caller).await
+                registry
+                    .manifests()
+                    .delete(&name, &reference, &caller)
+                    .await
             }
             .boxed()
         })
@@ -371,7 +387,10 @@ impl Client {
 
     async fn delete_blob(&self, repository: usize) {
         let blob = self.choose(self.content.blobs.len());
-        let (name, digest) = (self.name(repository), self.content.blobs[blob].digest.clone());
+        let (name, digest) = (
+            self.name(repository),
+            self.content.blobs[blob].digest.clone(),
+        );
         let operation = self.history.begin(repository, What::DeleteBlob(blob));
         let answer = self
             .ask(move |registry| {
@@ -423,7 +442,10 @@ impl Client {
     }
 
     pub async fn read_blob(&self, repository: usize, blob: usize) {
-        let (name, digest) = (self.name(repository), self.content.blobs[blob].digest.clone());
+        let (name, digest) = (
+            self.name(repository),
+            self.content.blobs[blob].digest.clone(),
+        );
         let began = self.world.now();
         let answer = self.ask(move |registry| {
             let (name, digest) = (name.clone(), digest.clone());
@@ -458,7 +480,11 @@ impl Client {
         let reference = Reference::Tag(self.content.tags[tag].clone());
         let began = self.world.now();
         let seen = match self.get(repository, reference).await {
-            Ok((digest, _)) => Some(self.content.item_of(&digest).expect("nothing else is pushed")),
+            Ok((digest, _)) => Some(
+                self.content
+                    .item_of(&digest)
+                    .expect("nothing else is pushed"),
+            ),
             Err(Failure::Error(RegistryError::ManifestUnknown(_))) => None,
             Err(_) => return,
         };

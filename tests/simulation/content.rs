@@ -2,9 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::{Value, json};
-use simple_registry::domain::model::{
-    Algorithm, Digest, Hasher, MediaType, RepositoryName, Tag,
-};
+use simple_registry::domain::model::{Algorithm, Digest, Hasher, MediaType, RepositoryName, Tag};
 
 /// Everything that can be pushed. Who names a thing names it by its place here.
 pub struct Content {
@@ -85,7 +83,13 @@ impl Content {
         }
         let blobs = std::iter::once(config).chain(layers.iter().copied());
         let blobs = blobs.collect();
-        self.add(&manifest, MediaType::OCI_MANIFEST, blobs, Vec::new(), subject)
+        self.add(
+            &manifest,
+            MediaType::OCI_MANIFEST,
+            blobs,
+            Vec::new(),
+            subject,
+        )
     }
 
     fn index(&mut self, children: &[usize]) -> usize {
@@ -95,7 +99,13 @@ impl Content {
             "mediaType": MediaType::OCI_INDEX,
             "manifests": manifests,
         });
-        self.add(&manifest, MediaType::OCI_INDEX, Vec::new(), children.to_vec(), None)
+        self.add(
+            &manifest,
+            MediaType::OCI_INDEX,
+            Vec::new(),
+            children.to_vec(),
+            None,
+        )
     }
 
     fn add(

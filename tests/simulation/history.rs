@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::content::Content;
-use crate::world::World;
+use super::content::Content;
+use super::world::World;
 
 /// How much younger than a deletion a push must be to be seen as later: stores tell times in seconds, clocks differ,
 /// and the domain allows for two seconds.
@@ -83,8 +83,12 @@ impl History {
             end: u64::MAX,
             outcome: Outcome::Unsure,
         });
-        self.world
-            .note(|| format!("client: {} begins {what:?}", operations.len() - 1));
+        self.world.note(|| {
+            format!(
+                "client: {} begins {what:?} in {repository}",
+                operations.len() - 1
+            )
+        });
         operations.len() - 1
     }
 
@@ -108,15 +112,14 @@ impl History {
         }
     }
 
-    pub fn now(&self) -> Span {
-        self.since(self.world.now())
-    }
-
     /// A promise was not kept.
     pub fn broken(&self, promise: &str) {
         self.world.note(|| format!("BROKEN: {promise}"));
         let now = self.world.now();
-        self.broken.lock().unwrap().push(format!("at {now}: {promise}"));
+        self.broken
+            .lock()
+            .unwrap()
+            .push(format!("at {now}: {promise}"));
     }
 
     pub fn all_broken(&self) -> Vec<String> {
@@ -125,7 +128,8 @@ impl History {
 
     pub fn acknowledged(&self) -> usize {
         let operations = self.operations.lock().unwrap();
-        let done = |it: &&Operation| matches!(it.what, What::Put(..)) && it.outcome == Outcome::Done;
+        let done =
+            |it: &&Operation| matches!(it.what, What::Put(..)) && it.outcome == Outcome::Done;
         operations.iter().filter(done).count()
     }
 
@@ -140,7 +144,10 @@ impl History {
 
     /// Whether the manifest is there.
     pub fn item(&self, repository: usize, item: usize, span: Span) -> Verdict {
-        let puts = self.of(repository, |it| matches!(it, What::Put(put, _) if put == item));
+        let puts = self.of(
+            repository,
+            |it| matches!(it, What::Put(put, _) if put == item),
+        );
         let deletes = self.of(repository, |it| it == What::Delete(item));
         let stands = |put: &&Operation| {
             put.outcome == Outcome::Done
@@ -170,36 +177,72 @@ impl History {
         }
     }
 
-    /// Whether the collector may have let go of a manifest that was pushed at `since`: with an index that named it, or
-    /// with its subject, where nothing else holds it.
-    fn may_be_let_go(&self, repository: usize, item: usize, since: u64, span: Span) -> bool {
-        let holds = |holder: usize| {
-            self.content.items[holder].children.contains(&item)
-                || self.content.items[item].subject == Some(holder)
+    /// The indexes that name the item, and its subject.
+    fn holders(&self, item: usize) -> Vec<usize> {
+        let holds = |holder: &usize| {
+            self.content.items[*holder].children.contains(&item)
+                || self.content.items[item].subject == Some(*holder)
         };
-        let holders: Vec<usize> = (0..self.content.items.len()).filter(|it| holds(*it)).collect();
-        let was_left = holders.iter().any(|holder| {
+        (0..self.content.items.len()).filter(holds).collect()
+    }
+
+    /// Whether something that held the item went after `since`, by a client or with what held that in turn.
+    fn was_left(&self, repository: usize, item: usize, since: u64, span: Span) -> bool {
+        self.holders(item).iter().any(|holder| {
             let deletes = self.of(repository, |it| it == What::Delete(*holder));
-            let after = |it: &Operation| {
-                it.start <= span.to && it.end.saturating_add(RESOLUTION) >= since
-            };
-            deletes.iter().any(after) || self.may_be_let_go(repository, *holder, since, span)
-        });
-        if !was_left {
-            return false;
-        }
-        let by_tag = (0..self.content.tags.len())
-            .any(|tag| self.tag(repository, tag, span) == Some(item));
-        let by_index = holders.iter().any(|holder| {
+            let after =
+                |it: &Operation| it.start <= span.to && it.end.saturating_add(RESOLUTION) >= since;
+            // Whatever held the holder may have gone before this item was pushed, and the holder itself after it.
+            let puts = self.of(
+                repository,
+                |it| matches!(it, What::Put(put, _) if put == *holder),
+            );
+            let before = |it: &&Operation| it.outcome == Outcome::Done && it.start <= since;
+            let pushed = puts.iter().rfind(before).map_or(0, |it| it.start);
+            deletes.iter().any(after) || self.was_left(repository, *holder, pushed, span)
+        })
+    }
+
+    /// Whether the collector may have let go of a manifest that was pushed at `since`: it was left, and nothing else
+    /// has held it.
+    fn may_be_let_go(&self, repository: usize, item: usize, since: u64, span: Span) -> bool {
+        let mut tags = 0..self.content.tags.len();
+        let is_tagged = |tag| self.tag(repository, tag, span) == Some(item);
+        let is_child = |holder: &usize| {
             self.content.items[*holder].children.contains(&item)
                 && self.item(repository, *holder, span) == Verdict::There
-        });
-        !by_tag && !by_index
+        };
+        self.was_left(repository, item, since, span)
+            && !tags.any(is_tagged)
+            && !self.holders(item).iter().any(is_child)
+    }
+
+    /// Whether nothing holds the manifest any more, since long after it was pushed: then it goes as well.
+    pub fn is_left(&self, repository: usize, item: usize) -> bool {
+        let span = self.since(self.world.now());
+        let puts = self.of(
+            repository,
+            |it| matches!(it, What::Put(put, _) if put == item),
+        );
+        let was_tagged = puts.iter().any(|it| !matches!(it.what, What::Put(_, None)));
+        let holders = self.holders(item);
+        let gone = |holder: &usize| self.item(repository, *holder, span) == Verdict::Gone;
+        let left = |holder: &usize| {
+            let deletes = self.of(repository, |it| it == What::Delete(*holder));
+            deletes.iter().any(|delete| {
+                let before = |it: &Operation| it.end.saturating_add(RESOLUTION) < delete.start;
+                delete.outcome == Outcome::Done && puts.iter().all(before)
+            })
+        };
+        !was_tagged && holders.iter().all(gone) && holders.iter().any(left)
     }
 
     /// Where the tag certainly points.
     fn tag(&self, repository: usize, tag: usize, span: Span) -> Option<usize> {
-        let sets = self.of(repository, |it| matches!(it, What::Put(_, to) if to == Some(tag)));
+        let sets = self.of(
+            repository,
+            |it| matches!(it, What::Put(_, to) if to == Some(tag)),
+        );
         let certain = sets.iter().rfind(|set| {
             let What::Put(item, _) = set.what else {
                 return false;
@@ -212,7 +255,9 @@ impl History {
             });
             set.outcome == Outcome::Done
                 && set.end < span.from
-                && moves.iter().all(|it| it.end < set.start || it.start > span.to)
+                && moves
+                    .iter()
+                    .all(|it| it.end < set.start || it.start > span.to)
         });
         match certain?.what {
             What::Put(item, _) => Some(item),

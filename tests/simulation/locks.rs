@@ -12,8 +12,8 @@ use simple_registry::ports::{Lease, LockError, LockGuard, LockKey, LockManager};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::flaws::Flaw;
-use crate::world::{Life, World};
+use super::flaws::Flaw;
+use super::world::{Life, World};
 
 /// As in the registry's own wiring.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,7 +66,8 @@ impl SimulatedLocks {
         };
         holds.all.insert(name.clone(), hold);
         drop(state);
-        self.world.note(|| format!("{}: locks {}", self.life.name, shorter(&name)));
+        self.world
+            .note(|| format!("{}: locks {}", self.life.name, shorter(&name)));
         let hold = Arc::new(Held {
             world: Arc::clone(&self.world),
             life: Arc::clone(&self.life),
@@ -169,7 +170,8 @@ impl Held {
             hold.expires = Some(Instant::now() + ttl);
             *self.renewed.lock().unwrap() = Instant::now();
         }
-        self.world.note(|| format!("{}: has lost {}", self.life.name, shorter(&self.name)));
+        self.world
+            .note(|| format!("{}: has lost {}", self.life.name, shorter(&self.name)));
         self.over.store(true, Ordering::Relaxed);
         self.lost.notify_waiters();
     }

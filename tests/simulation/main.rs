@@ -14,6 +14,7 @@ mod locks;
 mod objects;
 mod plan;
 #[path = "../process/random.rs"]
+#[expect(dead_code, reason = "what only other tests draw")]
 mod random;
 mod run;
 mod server;
@@ -41,8 +42,11 @@ fn first_broken(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> (u64, Option
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads: Vec<_> = (0..cores)
         .map(|_| {
-            let (next, found, acknowledged) =
-                (Arc::clone(&next), Arc::clone(&found), Arc::clone(&acknowledged));
+            let (next, found, acknowledged) = (
+                Arc::clone(&next),
+                Arc::clone(&found),
+                Arc::clone(&acknowledged),
+            );
             let end = seeds.end;
             std::thread::spawn(move || {
                 loop {
@@ -76,7 +80,11 @@ fn whatever_happens_no_promise_is_broken() {
         for line in &run.trace {
             println!("{line}");
         }
-        assert!(run.broken.is_empty(), "SIMULATION_SEED={seed}: {:#?}", run.broken);
+        assert!(
+            run.broken.is_empty(),
+            "SIMULATION_SEED={seed}: {:#?}",
+            run.broken
+        );
         return;
     }
     let seeds = number("SIMULATION_SEEDS").unwrap_or(300);
@@ -88,4 +96,44 @@ fn whatever_happens_no_promise_is_broken() {
     let seconds = begun.elapsed().as_secs_f64();
     println!("{seeds} seeds, {acknowledged} manifests acknowledged, {seconds:.1} s");
     assert!(acknowledged > seeds, "hardly anything was pushed");
+}
+
+#[test]
+fn a_seed_goes_the_same_way_each_time() {
+    for seed in 0..20 {
+        let (first, again) = (run(seed, None, false), run(seed, None, false));
+        assert_eq!(first.fingerprint, again.fingerprint, "seed {seed}");
+    }
+}
+
+/// Each rule that is taken out is missed by one of the first so many seeds.
+macro_rules! misses {
+    ($($name:ident: $flaw:ident in $seeds:literal;)+) => {$(
+        #[test]
+        fn $name() {
+            let (_, broken) = first_broken(0..$seeds, Some(Flaw::$flaw));
+            let run = broken.unwrap_or_else(|| panic!("{} seeds, and nothing is missed", $seeds));
+            println!("seed {}: {}", run.seed, run.broken[0]);
+        }
+    )+};
+}
+
+mod taken_out {
+    use super::{Flaw, first_broken};
+
+    misses! {
+        looks_that_see_no_mark_are_missed: BlindLooks in 3000;
+        looks_at_the_thing_before_its_marks_are_missed: ThingBeforeMarks in 3000;
+        marks_that_doom_whatever_their_id_are_missed: AnyIdDooms in 3000;
+        locks_that_two_can_hold_are_missed: SharedLocks in 3000;
+        a_lock_that_is_lost_unnoticed_is_missed: UnnoticedLoss in 3000;
+        a_pending_manifest_that_is_visible_is_missed: PendingIsSettled in 3000;
+        a_renewal_that_creates_is_missed: TouchCreates in 3000;
+        a_listing_that_is_cut_short_is_missed: ShortListings in 3000;
+        an_outage_that_reads_as_absence_is_missed: OutageIsAbsence in 3000;
+        a_late_removal_that_nobody_waits_for_is_missed: NoPatience in 3000;
+        things_that_are_never_fresh_are_missed: NothingIsFresh in 3000;
+        a_sync_that_syncs_nothing_is_missed: NothingIsSynced in 3000;
+        marks_that_are_written_nowhere_are_missed: NoMarks in 3000;
+    }
 }

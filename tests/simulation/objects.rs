@@ -1,10 +1,10 @@
 //! What lies in the store, and what a power cut takes back of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use crate::random::Random;
+use super::random::Random;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -20,6 +20,8 @@ pub struct Objects {
     /// What each path was since it was last synced, the oldest first; that one is on the disk.
     unsynced: BTreeMap<String, Vec<Change>>,
     changes: u64,
+    /// So many of them are on the disk.
+    synced: u64,
 }
 
 struct Change {
@@ -72,6 +74,7 @@ impl Objects {
 
     /// The first so many changes are on the disk.
     pub fn persist(&mut self, changes: u64) {
+        self.synced = self.synced.max(changes);
         self.unsynced.retain(|_, since| {
             let last = since.iter().rposition(|it| it.number <= changes);
             since.drain(..last.unwrap_or(0));
@@ -80,13 +83,15 @@ impl Objects {
         });
     }
 
-    /// Each path falls back to something that it was since it was synced, whatever becomes of the others.
+    /// The last changes that were not synced are undone: a file system keeps names in their order. What is written in a
+    /// file that was not synced by itself may be lost all the same.
     pub fn power_cut(&mut self, random: &mut Random) {
+        let last = self.synced + random.below(self.changes - self.synced + 1);
         for (path, since) in std::mem::take(&mut self.unsynced) {
-            let at = usize::try_from(random.below(since.len() as u64)).unwrap();
-            let mut object = since[at].object.clone();
+            let change = since.iter().rfind(|it| it.number <= last).unwrap();
+            let mut object = change.object.clone();
             if let Some(object) = &mut object
-                && since[at].tearable
+                && change.tearable
                 && random.below(2) == 0
             {
                 object.bytes = Bytes::new();
@@ -96,6 +101,7 @@ impl Objects {
                 None => self.now.remove(&path),
             };
         }
+        self.synced = self.changes;
     }
 
     /// The paths below `dir`, relative to it, in order.
@@ -120,14 +126,26 @@ impl Objects {
     }
 
     /// The names in `dir`, of objects and of directories.
-    pub fn names(&self, dir: &str) -> BTreeSet<String> {
-        let below = self.below(dir);
-        let first = |path: &String| path.split('/').next().unwrap().to_owned();
-        below.iter().map(first).collect()
+    pub fn names(&self, dir: &str) -> Vec<String> {
+        let prefix = format!("{dir}/");
+        let mut names: Vec<String> = Vec::new();
+        for (path, _) in self.now.range(prefix.clone()..) {
+            let Some(rest) = path.strip_prefix(&prefix) else {
+                break;
+            };
+            let name = rest.split('/').next().unwrap();
+            // Not always beside each other: `a-b` sorts before `a/b`.
+            if names.last().is_none_or(|last| last != name) && !names.iter().any(|it| it == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
     }
 
     /// Every path that is not the store's own business.
     pub fn paths(&self) -> impl Iterator<Item = &String> {
-        self.now.keys().filter(|path| !path.starts_with("_registry/"))
+        self.now
+            .keys()
+            .filter(|path| !path.starts_with("_registry/"))
     }
 }

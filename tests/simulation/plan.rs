@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::random::Random;
+use super::random::Random;
 
 /// The two kinds of stores, which promise different things.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Plan {
     pub pauses: u64,
     pub longest_pause: u64,
     pub power_cuts: bool,
+    /// The store tells times in seconds.
+    pub coarse: bool,
     /// How long after its failure a removal can be carried out.
     pub latest: u64,
     /// How long a lock lasts whose holder is gone.
@@ -43,22 +45,37 @@ impl Plan {
         let flavour = *choose(random, &[Flavour::Files, Flavour::Bucket]);
         let is_bucket = flavour == Flavour::Bucket;
         let grace_period = *choose(random, &[0, 0, 1_000, 20_000, 120_000]);
+        let idle = *choose(random, &[50, 1_000, 3 * grace_period + 500]);
         Self {
             flavour,
             servers: *choose(random, &[1, 2, 2, 3]),
             clients: *choose(random, &[2, 3, 4]),
             operations: 4 + random.below(8),
             grace_period: Duration::from_millis(grace_period),
-            interval: *choose(random, &[200, 2_000, 10_000]),
-            idle: *choose(random, &[50, 1_000, 3 * grace_period + 500]),
+            interval: (*choose(random, &[200, 2_000, 10_000])).max(idle / 8),
+            idle,
             slow: *choose(random, &[0, 1_000, 14_000]),
             errors: *choose(random, &[0, 0, 20, 200]),
             crashes: *choose(random, &[0, 0, 5, 40]),
             pauses: *choose(random, &[0, 0, 5]),
             longest_pause: 100_000,
             power_cuts: !is_bucket && random.below(2) == 0,
+            coarse: is_bucket,
             latest: 25_000,
             ttl: Duration::from_secs(45),
+        }
+    }
+
+    /// A store on which nothing goes wrong.
+    pub fn calm(flavour: Flavour) -> Self {
+        Self {
+            flavour,
+            errors: 0,
+            crashes: 0,
+            pauses: 0,
+            power_cuts: false,
+            coarse: false,
+            ..Self::draw(&mut Random::new(1))
         }
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use simple_registry::domain::model::{Digest, Reference};
 
-use crate::client::Client;
-use crate::content::Content;
-use crate::flaws::Flaw;
-use crate::history::History;
-use crate::server::{Process, Server};
-use crate::world::{Life, World};
+use super::client::Client;
+use super::content::Content;
+use super::flaws::Flaw;
+use super::history::History;
+use super::server::{Process, Server};
+use super::world::{Life, World};
 
 /// Until then every lock of a dead server is free, and everything late is done.
 const SETTLED: Duration = Duration::from_mins(4);
@@ -28,7 +28,6 @@ pub struct Run {
     /// Promises that were not kept, the first first.
     pub broken: Vec<String>,
     pub trace: Vec<String>,
-    pub steps: u64,
     pub acknowledged: usize,
     /// The same for two runs that went the same way.
     pub fingerprint: (u64, u64, u64),
@@ -60,7 +59,6 @@ pub fn run(seed: u64, flaw: Option<Flaw>, traced: bool) -> Run {
             seed,
             broken: history.all_broken(),
             trace: world.trace(),
-            steps: world.steps(),
             acknowledged: history.acknowledged(),
             fingerprint: (world.steps(), world.now(), next),
         }
@@ -88,7 +86,7 @@ impl Simulation {
         }
         self.storm(2).await;
         for server in &self.servers {
-            server.kill();
+            server.stop();
         }
         self.becomes_clean().await;
         self.check().await;
@@ -155,7 +153,8 @@ impl Simulation {
         let mut difference = Vec::new();
         for _ in 0..PASSES {
             if let Err(error) = process.registry.uploads().expire(Duration::ZERO).await {
-                self.history.broken(&format!("uploads do not expire: {error}"));
+                self.history
+                    .broken(&format!("uploads do not expire: {error}"));
             }
             match process.collector.pass(&|| true).await {
                 Ok(Some(pass)) => {
@@ -190,12 +189,26 @@ impl Simulation {
         let optional = |path: &&String| {
             let digest = path.split('/').rev().nth(1).unwrap();
             path.contains("/_layers/")
-                && self.content.items.iter().any(|it| it.digest.hex() == digest)
+                && self
+                    .content
+                    .items
+                    .iter()
+                    .any(|it| it.digest.hex() == digest)
         };
         let left = stored.difference(&needed).filter(|it| !optional(it));
         let lost = needed.difference(&stored);
         let mut difference: Vec<String> = left.map(|it| format!("+ {it}")).collect();
         difference.extend(lost.map(|it| format!("- {it}")));
+        for repository in 0..self.content.repositories.len() {
+            for (number, item) in self.content.items.iter().enumerate() {
+                let path = format!("_manifests/revisions/sha256/{}/link", item.digest.hex());
+                let name = &self.content.repositories[repository];
+                let path = format!("docker/registry/v2/repositories/{name}/{path}");
+                if stored.contains(&path) && self.history.is_left(repository, number) {
+                    difference.push(format!("+ {path}, which nothing holds"));
+                }
+            }
+        }
         if !state.sessions.is_empty() {
             difference.push("+ upload sessions".to_owned());
         }
@@ -212,7 +225,12 @@ impl Simulation {
             let repository = format!("docker/registry/v2/repositories/{name}");
             for item in &self.content.items {
                 let reference = Reference::Digest(item.digest.clone());
-                if process.registry.get_manifest(name, &reference).await.is_err() {
+                if process
+                    .registry
+                    .get_manifest(name, &reference)
+                    .await
+                    .is_err()
+                {
                     continue;
                 }
                 needed.insert(data(&item.digest));

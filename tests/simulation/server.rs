@@ -1,5 +1,6 @@
 //! Simulated servers: a registry and a collector each, over the one store; they die and come back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,12 +13,12 @@ use simple_registry::domain::error::RegistryError;
 use simple_registry::domain::model::Timestamp;
 use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
-use simple_registry::ports::{Clock, LockManager, StoragePorts, Tasks};
+use simple_registry::ports::{Clock, LockManager, Tasks};
 
-use crate::flaws::Flaw;
-use crate::locks::SimulatedLocks;
-use crate::tree::SimulatedTree;
-use crate::world::{Life, World};
+use super::flaws::Flaw;
+use super::locks::SimulatedLocks;
+use super::tree::SimulatedTree;
+use super::world::{Life, World};
 
 /// After how long an idle upload goes.
 const MAX_AGE: Duration = Duration::from_mins(10);
@@ -25,7 +26,6 @@ const MAX_AGE: Duration = Duration::from_mins(10);
 /// The ports of one process.
 pub struct Process {
     pub life: Arc<Life>,
-    pub storage: StoragePorts,
     pub registry: Arc<Registry>,
     pub collector: Collector,
 }
@@ -63,11 +63,8 @@ impl Process {
             rate_limit: None,
         };
         Self {
-            registry: Arc::new(Registry::new(
-                &storage, &locks, &clock, &tasks, namespaces,
-            )),
+            registry: Arc::new(Registry::new(&storage, &locks, &clock, &tasks, namespaces)),
             collector: Collector::new(&storage, &locks, &clock, settings),
-            storage,
             life,
         }
     }
@@ -76,6 +73,8 @@ impl Process {
 /// One of the servers.
 pub struct Server {
     running: Mutex<Option<Running>>,
+    /// It does not start again.
+    stopped: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -100,6 +99,7 @@ impl Server {
     pub fn start(world: &Arc<World>, number: usize) -> Arc<Self> {
         let server = Arc::new(Self {
             running: Mutex::default(),
+            stopped: AtomicBool::new(false),
         });
         let (world, kept) = (Arc::clone(world), Arc::clone(&server));
         tokio::spawn(async move {
@@ -115,6 +115,9 @@ impl Server {
                 life.spawn(collect(Arc::clone(&world), process));
                 life.died.notified().await;
                 *kept.running.lock().unwrap() = None;
+                if kept.stopped.load(Ordering::Relaxed) {
+                    return;
+                }
                 tokio::time::sleep(Duration::from_millis(world.below(20_000))).await;
             }
         });
@@ -129,6 +132,7 @@ impl Server {
         };
         Arc::new(Self {
             running: Mutex::new(Some(running)),
+            stopped: AtomicBool::new(false),
         })
     }
 
@@ -136,6 +140,11 @@ impl Server {
         if let Some(running) = &*self.running.lock().unwrap() {
             running.life.kill();
         }
+    }
+
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.kill();
     }
 
     /// What a client asks is done by a task of its own, to its end.
@@ -158,7 +167,9 @@ impl Server {
 
 async fn collect(world: Arc<World>, mut process: Process) {
     loop {
-        let pause = world.below(world.plan.interval) + 50;
+        // While nothing happens, there is little to do.
+        let least = if world.is_calm() { 60_000 } else { 50 };
+        let pause = least + world.below(world.plan.interval);
         tokio::time::sleep(Duration::from_millis(pause)).await;
         process.life.awake().await;
         let pass = process.collector.pass(&|| true).await;

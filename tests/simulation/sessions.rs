@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -12,10 +11,10 @@ use simple_registry::domain::model::{
 };
 use simple_registry::ports::{AppendError, BlobReader, IdleSession, StoreError, UploadSessions};
 
-use crate::objects::Object;
-use crate::random::Random;
-use crate::tree::{Content, SimulatedTree};
-use crate::world::Kind;
+use super::objects::Object;
+use super::random::Random;
+use super::tree::{Content, SimulatedTree};
+use super::world::Kind;
 
 /// Sessions by repository and id.
 #[derive(Default)]

@@ -14,9 +14,9 @@ use simple_registry::adapters::storage::{Place, Places, Tree};
 use simple_registry::domain::model::{ByteStream, Listing, Look, Mark, Page, Sight, Timestamp};
 use simple_registry::ports::{BlobReader, StoreError};
 
-use crate::flaws::Flaw;
-use crate::objects::Object;
-use crate::world::{Kind, Life, World};
+use super::flaws::Flaw;
+use super::objects::Object;
+use super::world::{Kind, Life, World};
 
 const CONDEMNED: &str = "_condemned";
 const DYING: &str = "_dying";
@@ -69,7 +69,7 @@ impl SimulatedTree {
     /// S3 tells it in seconds.
     fn time(&self) -> i64 {
         let time = self.world.time();
-        if self.world.is_bucket() {
+        if self.world.plan.coarse {
             time / 1000 * 1000
         } else {
             time
@@ -93,7 +93,7 @@ impl SimulatedTree {
     /// The names in a directory of files, in no order.
     fn names(&self, dir: &str) -> Vec<String> {
         let mut state = self.world.state();
-        let mut names: Vec<String> = state.objects.names(dir).into_iter().collect();
+        let mut names = state.objects.names(dir);
         for at in (1..names.len()).rev() {
             let other = usize::try_from(state.random.below(at as u64 + 1)).unwrap();
             names.swap(at, other);
@@ -231,7 +231,9 @@ impl SimulatedTree {
 
 /// Digests are long, and their first digits tell enough.
 fn short(path: &str) -> String {
-    let parts = path.split('/').filter(|it| *it != "docker" && *it != "registry");
+    let parts = path
+        .split('/')
+        .filter(|it| *it != "docker" && *it != "registry");
     let parts = parts.map(|part| match part.len() {
         64 => &part[..6],
         _ => part,

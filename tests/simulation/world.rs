@@ -12,12 +12,12 @@ use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
-use crate::flaws::Flaw;
-use crate::locks::Holds;
-use crate::objects::Objects;
-use crate::plan::{Flavour, Plan};
-use crate::random::Random;
-use crate::sessions::Sessions;
+use super::flaws::Flaw;
+use super::locks::Holds;
+use super::objects::Objects;
+use super::plan::{Flavour, Plan};
+use super::random::Random;
+use super::sessions::Sessions;
 
 /// When the simulation begins, in milliseconds since the epoch.
 const BEGINNING: i64 = 1_800_000_000_000;
@@ -76,6 +76,10 @@ impl World {
             random.next(); // seeds that differ little begin alike
         }
         let plan = Plan::draw(&mut random);
+        Self::of(plan, random, flaw, traced)
+    }
+
+    pub fn of(plan: Plan, random: Random, flaw: Option<Flaw>, traced: bool) -> Arc<Self> {
         Arc::new(Self {
             plan,
             flaw,
@@ -365,8 +369,7 @@ impl Life {
         let millis = self.world.below(self.world.plan.latest);
         tokio::time::sleep(Duration::from_millis(millis)).await;
         effect.await;
-        self.world
-            .note(|| format!("{}: {what}, late", self.name));
+        self.world.note(|| format!("{}: {what}, late", self.name));
     }
 }
 
