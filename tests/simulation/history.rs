@@ -217,7 +217,17 @@ impl History {
             && !self.holders(item).iter().any(is_child)
     }
 
-    /// Whether nothing holds the manifest any more, since long after it was pushed: then it goes as well.
+    /// Whether somebody pushed one of these after that, with whatever success.
+    fn was_tried(&self, repository: usize, items: &[usize], after: u64) -> bool {
+        let operations = self.operations.lock().unwrap();
+        operations.iter().any(|it| {
+            let tried = matches!(it.what, What::Put(item, _) if items.contains(&item));
+            it.repository == repository && tried && it.end >= after
+        })
+    }
+
+    /// Whether nothing holds the manifest any more, since long after it was pushed: then it goes as well. A push of a
+    /// holder that failed since may have held it while the collector looked.
     pub fn is_left(&self, repository: usize, item: usize) -> bool {
         let span = self.since(self.world.now());
         let puts = self.of(
@@ -231,7 +241,9 @@ impl History {
             let deletes = self.of(repository, |it| it == What::Delete(*holder));
             deletes.iter().any(|delete| {
                 let before = |it: &Operation| it.end.saturating_add(RESOLUTION) < delete.start;
-                delete.outcome == Outcome::Done && puts.iter().all(before)
+                delete.outcome == Outcome::Done
+                    && puts.iter().all(before)
+                    && !self.was_tried(repository, &holders, delete.start)
             })
         };
         !was_tagged && holders.iter().all(gone) && holders.iter().any(left)

@@ -71,9 +71,9 @@ impl SimulatedTree {
     ) -> Result<T, StoreError> {
         let tree = self.clone();
         // Ids are random, and a trace is to be the same each time.
-        let what = format!("{what} session {}", &id.as_str()[..8]);
+        let what = || format!("{what} session {}", &id.as_str()[..8]);
         let effect = async move { effect(&tree) };
-        self.life.request(&what, kind, effect).await
+        self.life.request(what, kind, effect).await
     }
 }
 
@@ -264,7 +264,7 @@ impl UploadSessions for SimulatedTree {
             idle.collect()
         };
         self.life
-            .request("list sessions", Kind::Read, listing)
+            .request(|| "list sessions".to_owned(), Kind::Read, listing)
             .await
     }
 

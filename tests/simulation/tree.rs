@@ -180,8 +180,8 @@ impl SimulatedTree {
         kind: Kind,
         effect: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let what = format!("{verb} {}", short(path));
-        self.life.request(&what, kind, effect).await
+        let what = || format!("{verb} {}", short(path));
+        self.life.request(what, kind, effect).await
     }
 
     async fn place(&self, dir: &str, name: &str) -> Option<Place> {

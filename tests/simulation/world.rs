@@ -300,7 +300,7 @@ impl Life {
             return pending().await;
         }
         self.world.step();
-        if !self.observes && self.world.one_in(4) {
+        if !self.observes && self.world.one_in(16) {
             tokio::time::sleep(Duration::from_millis(self.world.below(30))).await;
             if self.is_dead() {
                 pending::<()>().await;
@@ -312,7 +312,7 @@ impl Life {
     /// that of a process that has died is, where the store is another machine.
     pub async fn request<T: Send + 'static>(
         self: &Arc<Self>,
-        what: &str,
+        what: impl Fn() -> String,
         kind: Kind,
         effect: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -325,7 +325,11 @@ impl Life {
         if fate == Fate::Pause {
             self.pause();
         }
-        let told = what.to_owned();
+        let told = if self.world.trace.is_some() {
+            what()
+        } else {
+            String::new()
+        };
         let (life, before) = (Arc::clone(self), self.world.delay());
         let outlives = self.world.is_bucket() && self.world.one_in(2);
         let request = tokio::spawn(async move {
@@ -356,9 +360,9 @@ impl Life {
         self.awake().await;
         answer.ok_or_else(|| {
             self.world
-                .note(|| format!("{}: {what} fails ({fate:?})", self.name));
+                .note(|| format!("{}: {} fails ({fate:?})", self.name, what()));
             StoreError::Unavailable {
-                what: what.to_owned(),
+                what: what(),
                 source: format!("{fate:?}").into(),
             }
         })

@@ -60,10 +60,9 @@ impl Collector {
             return Ok(Vec::new());
         };
         let mut orphans = deletion.references.clone();
-        if !held.revisions.contains(&deletion.digest) {
-            let referrers = &self.storage.referrers;
-            orphans.extend(referrers.list(held.repository, &deletion.digest).await?);
-        }
+        // Those of a subject that stands again, too: they may have been marked before it did.
+        let referrers = &self.storage.referrers;
+        orphans.extend(referrers.list(held.repository, &deletion.digest).await?);
         orphans.retain(|it| held.revisions.contains(it));
         Ok(orphans)
     }
