@@ -333,6 +333,8 @@ impl Client {
         let grace = u64::try_from(self.world.plan.grace_period.as_millis()).unwrap();
         let is_recent = self.world.now() + 3_000 < began + grace;
         let span = self.history.since(began);
+        // A power cut may take a blob back, until a manifest that names it is acknowledged.
+        let is_recent = is_recent && self.world.power_was_cut() < began;
         if is_recent && !self.history.may_be_deleted(repository, blob, span) {
             self.history.broken(&format!(
                 "a push is refused blob {blob}, which it was promised at {promised}"

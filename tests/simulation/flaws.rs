@@ -1,5 +1,9 @@
 //! Rules that a test takes out, to see that the simulation misses them.
 
+use std::time::Duration;
+
+use super::plan::{Flavour, Plan};
+
 /// One rule that the adapters do not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
@@ -29,4 +33,47 @@ pub enum Flaw {
     NothingIsSynced,
     /// A mark is written nowhere.
     NoMarks,
+}
+
+impl Flaw {
+    /// Makes the plan one in which the rule matters: each has its setting, and most seeds are another one.
+    pub fn matters_in(self, plan: &mut Plan) {
+        // Everybody is busy at once, and nothing is too young to go.
+        plan.clients = 4;
+        plan.operations = 12;
+        plan.grace_period = Duration::ZERO;
+        plan.idle = 1_000;
+        plan.interval = 200;
+        match self {
+            Self::AnyIdDooms | Self::SharedLocks => plan.servers = 3,
+            Self::UnnoticedLoss => {
+                plan.servers = 3;
+                plan.flavour = Flavour::Bucket;
+                plan.pauses = 60;
+            }
+            Self::ShortListings | Self::OutageIsAbsence => plan.errors = 200,
+            Self::NoPatience => {
+                plan.flavour = Flavour::Bucket;
+                plan.errors = 200;
+            }
+            Self::NothingIsFresh => {
+                plan.grace_period = Duration::from_mins(2);
+                plan.errors = 0;
+                plan.crashes = 0;
+                plan.pauses = 0;
+                plan.power_cuts = false;
+            }
+            Self::NothingIsSynced => {
+                plan.flavour = Flavour::Files;
+                plan.power_cuts = true;
+            }
+            Self::BlindLooks
+            | Self::ThingBeforeMarks
+            | Self::PendingIsSettled
+            | Self::TouchCreates
+            | Self::NoMarks => {}
+        }
+        plan.coarse = plan.flavour == Flavour::Bucket;
+        plan.power_cuts &= plan.flavour == Flavour::Files;
+    }
 }

@@ -122,18 +122,18 @@ mod taken_out {
     use super::{Flaw, first_broken};
 
     misses! {
-        looks_that_see_no_mark_are_missed: BlindLooks in 3000;
-        looks_at_the_thing_before_its_marks_are_missed: ThingBeforeMarks in 3000;
-        marks_that_doom_whatever_their_id_are_missed: AnyIdDooms in 3000;
-        locks_that_two_can_hold_are_missed: SharedLocks in 3000;
-        a_lock_that_is_lost_unnoticed_is_missed: UnnoticedLoss in 3000;
-        a_pending_manifest_that_is_visible_is_missed: PendingIsSettled in 3000;
-        a_renewal_that_creates_is_missed: TouchCreates in 3000;
-        a_listing_that_is_cut_short_is_missed: ShortListings in 3000;
-        an_outage_that_reads_as_absence_is_missed: OutageIsAbsence in 3000;
-        a_late_removal_that_nobody_waits_for_is_missed: NoPatience in 3000;
-        things_that_are_never_fresh_are_missed: NothingIsFresh in 3000;
-        a_sync_that_syncs_nothing_is_missed: NothingIsSynced in 3000;
-        marks_that_are_written_nowhere_are_missed: NoMarks in 3000;
+        looks_that_see_no_mark_are_missed: BlindLooks in 200;
+        looks_at_the_thing_before_its_marks_are_missed: ThingBeforeMarks in 200;
+        marks_that_doom_whatever_their_id_are_missed: AnyIdDooms in 200;
+        locks_that_two_can_hold_are_missed: SharedLocks in 200;
+        a_lock_that_is_lost_unnoticed_is_missed: UnnoticedLoss in 200;
+        a_pending_manifest_that_is_visible_is_missed: PendingIsSettled in 200;
+        a_renewal_that_creates_is_missed: TouchCreates in 200;
+        a_listing_that_is_cut_short_is_missed: ShortListings in 200;
+        an_outage_that_reads_as_absence_is_missed: OutageIsAbsence in 200;
+        a_late_removal_that_nobody_waits_for_is_missed: NoPatience in 200;
+        things_that_are_never_fresh_are_missed: NothingIsFresh in 200;
+        a_sync_that_syncs_nothing_is_missed: NothingIsSynced in 200;
+        marks_that_are_written_nowhere_are_missed: NoMarks in 200;
     }
 }

@@ -258,10 +258,6 @@ async fn cut_power(world: Arc<World>, servers: Vec<Arc<Server>>) {
         for server in &servers {
             server.kill();
         }
-        world.note(|| "--- power cut".to_owned());
-        let mut state = world.state();
-        let state = &mut *state;
-        state.objects.power_cut(&mut state.random);
-        state.sessions.power_cut(&mut state.random);
+        world.cut_power();
     }
 }

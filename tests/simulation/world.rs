@@ -35,6 +35,7 @@ pub struct World {
     state: Mutex<State>,
     trace: Option<Mutex<Vec<String>>>,
     panicked: AtomicBool,
+    power_cut: AtomicU64,
 }
 
 /// The store's content and the locks: what outlives every server.
@@ -75,7 +76,10 @@ impl World {
         for _ in 0..8 {
             random.next(); // seeds that differ little begin alike
         }
-        let plan = Plan::draw(&mut random);
+        let mut plan = Plan::draw(&mut random);
+        if let Some(flaw) = flaw {
+            flaw.matters_in(&mut plan);
+        }
         Self::of(plan, random, flaw, traced)
     }
 
@@ -94,6 +98,7 @@ impl World {
             }),
             trace: traced.then(Mutex::default),
             panicked: AtomicBool::new(false),
+            power_cut: AtomicU64::new(0),
         })
     }
 
@@ -184,6 +189,21 @@ impl World {
             _ if self.one_in(2) => Fate::Refused,
             _ => Fate::Unanswered,
         }
+    }
+
+    /// What was not synced may be gone.
+    pub fn cut_power(&self) {
+        self.note(|| "--- power cut".to_owned());
+        self.power_cut.store(self.now(), Ordering::Relaxed);
+        let mut state = self.state();
+        let state = &mut *state;
+        state.objects.power_cut(&mut state.random);
+        state.sessions.power_cut(&mut state.random);
+    }
+
+    /// When the last one was.
+    pub fn power_was_cut(&self) -> u64 {
+        self.power_cut.load(Ordering::Relaxed)
     }
 
     /// Whether a task of a server did.
