@@ -70,6 +70,24 @@ pub(super) trait Tree: Send + Sync {
         self.write(path, bytes).await
     }
 
+    /// Sets the object's time to now, and makes it, empty, where there is none;
+    /// for it, no more than one directory. After a power cut, it may be as before.
+    async fn stamp(&self, path: &str) -> Result<(), StoreError>;
+
+    /// The objects in `dir`, each with its time.
+    async fn times(&self, dir: &str) -> Result<Vec<(String, Timestamp)>, StoreError>;
+
+    /// The names in `dir` whose `leaf` was read after it was written, and when
+    /// it last was, not counting this program: as far as the store keeps that.
+    async fn read_times(
+        &self,
+        dir: &str,
+        leaf: &'static str,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let _ = (dir, leaf);
+        Ok(Vec::new())
+    }
+
     /// The marks in `dir`, and after them the object called `name` in it.
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError>;
 

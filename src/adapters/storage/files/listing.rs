@@ -32,6 +32,26 @@ pub(super) fn children(dir: &Path, leaf: &str, page: &Page<String>) -> io::Resul
     Ok(Listing { items, more: false })
 }
 
+/// What `time` says of the `leaf` of each name in `dir` (`""`: of the name
+/// itself), for those that are there and of which it says something.
+pub(super) fn times(
+    dir: &Path,
+    leaf: &str,
+    time: impl Fn(&Path) -> io::Result<Option<Timestamp>>,
+) -> io::Result<Vec<(String, Timestamp)>> {
+    let mut times = Vec::new();
+    for name in names(dir)? {
+        let mut path = dir.join(&name);
+        if !leaf.is_empty() {
+            path.push(leaf);
+        }
+        if let Some(time) = present(time(&path))?.flatten() {
+            times.push((name, time));
+        }
+    }
+    Ok(times)
+}
+
 /// Hands over every directory below `dir` that holds something called `name`,
 /// or a mark, a piece at a time, for as long as `send` takes them. What is
 /// removed meanwhile may be missing.

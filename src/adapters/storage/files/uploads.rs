@@ -267,7 +267,7 @@ impl Inner {
         let record = Record::of(session, Some(&self.boot))
             .encode(RECORD)
             .map_err(io::Error::other)?;
-        let mut temporary = self.temporary(&record, false)?;
+        let mut temporary = self.temporary(0o666, &record, false)?;
         // Not through `replace`: a session that is gone must not come back.
         fs::rename(&temporary.path, &path)?;
         temporary.named = true;
