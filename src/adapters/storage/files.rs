@@ -17,12 +17,13 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
-use super::tree::{Places, Tree};
+use super::tree::{Places, Tree, Valid};
 use super::unavailable;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
 mod durable;
+mod index;
 mod listing;
 mod names;
 mod reader;
@@ -44,6 +45,7 @@ struct Inner {
     durable: Durable,
     chunk: usize,
     boot: String,
+    index: index::Index,
 }
 
 impl Files {
@@ -66,6 +68,7 @@ impl Files {
                 durable,
                 chunk: chunk.max(4096),
                 boot: system::boot_id(),
+                index: index::Index::new(root.join(layout::TMP)),
             }),
         })
     }
@@ -309,8 +312,9 @@ impl Tree for Files {
         page: &Page<String>,
     ) -> Result<Listing<String>, StoreError> {
         let (at, leaf, page) = (dir.to_owned(), leaf.to_owned(), page.clone());
-        self.blocking(dir, move |files| {
-            listing::children(&files.at(&at), &leaf, &page)
+        self.blocking(dir, move |files| match &*leaf {
+            "" => listing::children(&files.at(&at), &page),
+            leaf => listing::with_leaf(&files.index, &files.at(&at), leaf, &page),
         })
         .await
     }
@@ -323,6 +327,20 @@ impl Tree for Files {
         let at = root.to_owned();
         self.blocking(root, move |files| listing::walk(&files.at(&at), markers))
             .await
+    }
+
+    async fn marked(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+        valid: Valid,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError> {
+        let (at, page) = (root.to_owned(), page.clone());
+        self.blocking(root, move |files| {
+            listing::marked(&files.index, &files.at(&at), markers, valid, &page)
+        })
+        .await
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {

@@ -11,6 +11,9 @@ use crate::ports::{BlobReader, StoreError};
 /// What [`Tree::places`] finds. An error ends it.
 pub(super) type Places = BoxStream<'static, Result<Vec<Place>, StoreError>>;
 
+/// Which paths a listing shows.
+pub(super) type Valid = fn(&str) -> bool;
+
 /// A directory of a thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -124,6 +127,19 @@ pub(super) trait Tree: Send + Sync {
         root: &str,
         markers: &'static [&'static str],
     ) -> Result<Vec<String>, StoreError>;
+
+    /// As [`Tree::walk`], a page of it in byte order, without the paths that
+    /// are not `valid` and what is below such.
+    async fn marked(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+        valid: Valid,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError> {
+        let all = self.walk(root, markers).await?.into_iter();
+        Ok(Listing::cut(all.filter(|path| valid(path)), page))
+    }
 
     /// Every directory below `dir`, at whatever depth, that holds an object
     /// called `name`, or a mark. In no order, in pieces.

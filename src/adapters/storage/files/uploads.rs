@@ -197,7 +197,7 @@ impl UploadSessions for Files {
                 };
                 let uploads = files.at(&layout::uploads(&repository));
                 let page = crate::domain::model::Page::all();
-                for name in super::listing::children(&uploads, "", &page)?.items {
+                for name in super::listing::children(&uploads, &page)?.items {
                     let Ok(id) = name.parse::<UploadId>() else {
                         continue;
                     };
