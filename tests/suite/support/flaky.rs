@@ -90,6 +90,7 @@ impl Flaky {
             referrers: Arc::clone(self) as Arc<dyn ReferrerIndex>,
             repositories: Arc::clone(self) as Arc<dyn RepositoryIndex>,
             deletions: Arc::clone(self) as Arc<dyn DeletionRecords>,
+            pulls: Arc::clone(&self.inner.pulls),
             token_keys: Arc::clone(&self.inner.token_keys),
             hints: None,
             durability: Arc::clone(self) as Arc<dyn Durability>,
@@ -137,7 +138,7 @@ passes_on! { UploadSessions, uploads;
     fn remove(r: &RepositoryName, id: &UploadId) -> Result<(), StoreError>;
     fn list() -> Result<Vec<IdleSession>, StoreError>;
     fn touched(r: &RepositoryName, id: &UploadId) -> Result<Option<Timestamp>, StoreError>;
-    fn sweep(before: Timestamp) -> Result<usize, StoreError>;
+    fn sweep(before: Timestamp, remove: bool) -> Result<usize, StoreError>;
 }
 
 passes_on! { BlobLinks, links;
@@ -152,6 +153,7 @@ passes_on! { BlobLinks, links;
 passes_on! { Marks, marks;
     fn condemn(thing: &Thing) -> Result<Option<String>, StoreError>;
     fn doom(thing: &Thing, id: &str) -> Result<bool, StoreError>;
+    fn since(thing: &Thing, id: &str) -> Result<Option<Timestamp>, StoreError>;
     fn pardon(thing: &Thing) -> Result<(), StoreError>;
     fn now() -> Result<Timestamp, StoreError>;
 }
