@@ -309,7 +309,7 @@ impl Collector {
                 let given_up = guard.during(async {
                     let given_up = manifests.look(repository, digest).await? == look_of(&id);
                     if given_up {
-                        manifests.remove(repository, digest).await?;
+                        self.patiently(manifests.remove(repository, digest)).await?;
                         self.storage.marks.pardon(&thing).await?;
                     }
                     Ok::<_, StoreError>(given_up)

@@ -33,6 +33,8 @@ pub enum Flaw {
     NothingIsSynced,
     /// A mark is written nowhere.
     NoMarks,
+    /// What a client deletes may be carried out after it was answered with an error.
+    LateDeletes,
 }
 
 impl Flaw {
@@ -52,7 +54,7 @@ impl Flaw {
                 plan.pauses = 60;
             }
             Self::ShortListings | Self::OutageIsAbsence => plan.errors = 200,
-            Self::NoPatience => {
+            Self::NoPatience | Self::LateDeletes => {
                 plan.flavour = Flavour::Bucket;
                 plan.errors = 200;
             }

@@ -1,9 +1,9 @@
 //! The domain's own code on simulated servers, over a simulated store, locks and clocks, in an order that a seed decides
-//! (docs/decisions/0009).
+//! (docs/decisions/0010).
 //!
 //! Time is simulated, and stands still while anybody has something to do: so one thread, and the seed's choice of how
 //! long each step takes, decide the whole order. At each step a server may die, be paused, or be told an error.
-//! `SIMULATION_SEEDS` says how many seeds are tried (300 by default), `SIMULATION_SEED` repeats one and prints what
+//! `SIMULATION_SEEDS` says how many seeds are tried (100 by default), `SIMULATION_SEED` repeats one and prints what
 //! happened.
 
 mod client;
@@ -12,6 +12,7 @@ mod flaws;
 mod history;
 mod locks;
 mod objects;
+#[expect(dead_code, reason = "what only the contracts use")]
 mod plan;
 #[path = "../process/random.rs"]
 #[expect(dead_code, reason = "what only other tests draw")]
@@ -87,7 +88,7 @@ fn whatever_happens_no_promise_is_broken() {
         );
         return;
     }
-    let seeds = number("SIMULATION_SEEDS").unwrap_or(300);
+    let seeds = number("SIMULATION_SEEDS").unwrap_or(100);
     let begun = Instant::now();
     let (acknowledged, broken) = first_broken(0..seeds, None);
     if let Some(run) = broken {
@@ -135,5 +136,7 @@ mod taken_out {
         things_that_are_never_fresh_are_missed: NothingIsFresh in 200;
         a_sync_that_syncs_nothing_is_missed: NothingIsSynced in 200;
         marks_that_are_written_nowhere_are_missed: NoMarks in 200;
+        // No rule, but one that is not kept yet (docs/roadmap.md): it shows what that costs.
+        a_client_s_delete_that_is_carried_out_late_is_noticed: LateDeletes in 200;
     }
 }

@@ -36,12 +36,15 @@ impl Process {
             world: Arc::clone(world),
             life: Arc::clone(&life),
         });
-        let tree = Arc::new(SimulatedTree {
-            world: Arc::clone(world),
-            life: Arc::clone(&life),
-        });
-        let for_times = world.is_bucket().then(|| Arc::clone(&locks));
-        let storage = storage::over(tree.clone(), tree, for_times);
+        let storage = |of_clients| {
+            let tree = Arc::new(SimulatedTree {
+                world: Arc::clone(world),
+                life: Arc::clone(&life),
+                of_clients,
+            });
+            let for_times = world.is_bucket().then(|| Arc::clone(&locks));
+            storage::over(tree.clone(), tree, for_times)
+        };
         // Clocks of servers differ by less than a second.
         let clock: Arc<dyn Clock> = Arc::new(SimulatedClock {
             world: Arc::clone(world),
@@ -63,8 +66,14 @@ impl Process {
             rate_limit: None,
         };
         Self {
-            registry: Arc::new(Registry::new(&storage, &locks, &clock, &tasks, namespaces)),
-            collector: Collector::new(&storage, &locks, &clock, settings),
+            registry: Arc::new(Registry::new(
+                &storage(true),
+                &locks,
+                &clock,
+                &tasks,
+                namespaces,
+            )),
+            collector: Collector::new(&storage(false), &locks, &clock, settings),
             life,
         }
     }

@@ -282,7 +282,7 @@ impl UploadSessions for SimulatedTree {
         .await
     }
 
-    async fn sweep(&self, _: Timestamp) -> Result<usize, StoreError> {
+    async fn sweep(&self, _: Timestamp, _: bool) -> Result<usize, StoreError> {
         Ok(0)
     }
 }

@@ -26,6 +26,8 @@ const DYING: &str = "_dying";
 pub struct SimulatedTree {
     pub world: Arc<World>,
     pub life: Arc<Life>,
+    /// Whether clients write by it, and not the collector.
+    pub of_clients: bool,
 }
 
 /// Steps that take effect at once.
@@ -49,12 +51,29 @@ impl SimulatedTree {
         let state = self.world.state();
         state.objects.get(path).map(|it| Sight {
             size: it.bytes.len() as u64,
-            modified: Timestamp::from_millis(if self.world.has(Flaw::NothingIsFresh) {
-                0
-            } else {
-                it.modified
-            }),
+            modified: Timestamp::from_millis(
+                if self.world.has(Flaw::NothingIsFresh) && path.ends_with("/link") {
+                    0
+                } else {
+                    it.modified
+                },
+            ),
         })
+    }
+
+    /// Whether the look of a client's request lacks a rule.
+    fn misses(&self, flaw: Flaw) -> bool {
+        self.of_clients && self.world.has(flaw)
+    }
+
+    /// The collector waits until what it gave up cannot be carried out any more; a client's DELETE does not, and that
+    /// is known (docs/roadmap.md).
+    fn removal(&self) -> Kind {
+        if self.of_clients && !self.world.has(Flaw::LateDeletes) {
+            Kind::Write
+        } else {
+            Kind::Removal
+        }
     }
 
     fn any(&self, dir: &str) -> bool {
@@ -112,7 +131,7 @@ impl SimulatedTree {
     async fn look_at_files(self, dir: String, name: String) -> Look {
         let path = format!("{dir}/{name}");
         let early = self.sight(&path);
-        if self.world.has(Flaw::ThingBeforeMarks) {
+        if self.misses(Flaw::ThingBeforeMarks) {
             self.life.tick().await;
         }
         let condemned = self.id(&dir);
@@ -122,7 +141,7 @@ impl SimulatedTree {
         let late = self.sight(&path);
         Look {
             mark: Self::mark(dying, condemned),
-            thing: if self.world.has(Flaw::ThingBeforeMarks) {
+            thing: if self.misses(Flaw::ThingBeforeMarks) {
                 early
             } else {
                 late
@@ -134,7 +153,7 @@ impl SimulatedTree {
     async fn look_in_bucket(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
         loop {
             let (tree, at, thing) = (self.clone(), dir.to_owned(), name.to_owned());
-            let backwards = self.world.has(Flaw::ThingBeforeMarks);
+            let backwards = self.misses(Flaw::ThingBeforeMarks);
             let seen = self.asked("list", dir, Kind::Read, async move {
                 let early = tree.sight(&format!("{at}/{thing}"));
                 if backwards {
@@ -320,7 +339,7 @@ impl Tree for SimulatedTree {
             let looking = self.clone().look_at_files(dir.to_owned(), name.to_owned());
             self.asked("look", dir, Kind::Read, looking).await?
         };
-        let blind = self.world.has(Flaw::BlindLooks);
+        let blind = self.misses(Flaw::BlindLooks);
         Ok(Look {
             mark: if blind { Mark::None } else { look.mark },
             ..look
@@ -406,8 +425,13 @@ impl Tree for SimulatedTree {
 
     async fn remove(&self, path: &str) -> Result<(), StoreError> {
         let (tree, at) = (self.clone(), path.to_owned());
-        self.asked("remove", path, Kind::Removal, async move { tree.drop(&at) })
-            .await
+        self.asked(
+            "remove",
+            path,
+            self.removal(),
+            async move { tree.drop(&at) },
+        )
+        .await
     }
 
     async fn remove_all(&self, dir: &str) -> Result<(), StoreError> {
@@ -419,7 +443,7 @@ impl Tree for SimulatedTree {
             }
             return Ok(());
         }
-        self.asked("remove all", dir, Kind::Removal, async move {
+        self.asked("remove all", dir, self.removal(), async move {
             let paths = tree.world.state().objects.below(&at);
             for path in paths {
                 tree.drop(&format!("{at}/{path}"));
@@ -539,7 +563,24 @@ impl Tree for SimulatedTree {
         .await
     }
 
-    async fn sweep(&self, _: Timestamp) -> Result<usize, StoreError> {
+    async fn stamp(&self, path: &str) -> Result<(), StoreError> {
+        self.write(path, Bytes::new()).await
+    }
+
+    async fn times(&self, dir: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let (tree, at) = (self.clone(), dir.to_owned());
+        self.asked("list", dir, Kind::Read, async move {
+            let names = tree.names(&at).into_iter();
+            let times = names.filter_map(|name| {
+                let modified = tree.sight(&format!("{at}/{name}"))?.modified;
+                Some((name, modified))
+            });
+            times.collect()
+        })
+        .await
+    }
+
+    async fn sweep(&self, _: Timestamp, _: bool) -> Result<usize, StoreError> {
         Ok(0)
     }
 }

@@ -5,6 +5,7 @@ mod locks;
 mod memory;
 mod redis;
 mod s3;
+mod simulated;
 mod tokens;
 
 /// Every contract of the storage ports, for one way of opening a store.
