@@ -219,13 +219,14 @@ impl Collector {
         work: &mut Work<'_>,
     ) -> Result<(), Doubt> {
         let (mut revisions, mut needed) = (Digests::default(), Digests::default());
+        let mut marked = Vec::new();
         let mut doubt = None;
         let all = Page::all();
         for revision in self.storage.manifests.list(repository, &all).await?.items {
             work.claimed.insert(&revision);
             revisions.insert(&revision);
             work.report.seen += 1;
-            self.revision(repository, &revision, work).await?;
+            marked.extend(self.revision(repository, &revision, work).await?);
             match self
                 .references
                 .add(repository, &revision, &mut needed)
@@ -268,7 +269,11 @@ impl Collector {
             revisions: &revisions,
             needed: &needed,
         };
-        Ok(self.let_go(&held, work).await?)
+        self.let_go(&held, work).await?;
+        for thing in marked.iter().filter(|it| !work.sentences.contains_key(it)) {
+            self.pardon(thing).await?;
+        }
+        Ok(())
     }
 
     /// Another registry's link under a digest that it stores under another one.
@@ -282,24 +287,26 @@ impl Collector {
 
     /// A manifest that stays pending for the grace period was given up: whoever
     /// pushes it takes the mark away, and holds its lock until it is settled.
+    /// One that was marked just before it was settled is answered: its mark is
+    /// nobody's, unless it is to be let go.
     async fn revision(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         work: &mut Work<'_>,
-    ) -> Result<(), Doubt> {
+    ) -> Result<Option<Thing>, Doubt> {
         let key = (short(digest), hash(repository));
         if self.settled.contains(&key) {
             work.settled.insert(key);
-            return Ok(());
+            return Ok(None);
         }
         let manifests = &self.storage.manifests;
         let look = manifests.look(repository, digest).await?;
+        let thing = Thing::Revision(repository.clone(), digest.clone());
         if look.thing.is_some() {
             work.settled.insert(key);
-            return Ok(());
+            return Ok((look.mark != Mark::None).then_some(thing));
         }
-        let thing = Thing::Revision(repository.clone(), digest.clone());
         match look.mark {
             Mark::None => self.condemn(thing, work).await?,
             Mark::Dying => self.pardon(&thing).await?,
@@ -318,7 +325,7 @@ impl Collector {
             }
             Mark::Condemned(id) => self.sentence(thing, id, work).await?,
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Everything that is stored, against all claims.

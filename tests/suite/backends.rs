@@ -98,7 +98,8 @@ macro_rules! storage_contracts {
                 every_link_is_found_however_many_there_are,
                 old_records_of_deletions_are_listed_and_removed,
                 a_deleted_index_lets_go_of_what_nobody_else_holds,
-                a_child_that_is_pushed_again_after_its_mark_stays;
+                a_child_that_is_pushed_again_after_its_mark_stays,
+                a_referrer_whose_subject_is_pushed_again_loses_its_mark;
         }
     };
 }

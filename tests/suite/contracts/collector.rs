@@ -458,3 +458,25 @@ pub async fn a_child_that_is_pushed_again_after_its_mark_stays(ports: &StoragePo
     let look = ports.manifests.look(&name, &digest).await.unwrap();
     assert_eq!(look.mark, Mark::None);
 }
+
+pub async fn a_referrer_whose_subject_is_pushed_again_loses_its_mark(ports: &StoragePorts) {
+    let name = repository("a");
+    let mut setting = hasty(ports);
+    push_blob(ports, &name, b"{}").await;
+    let subject = image(b"{}", &[], &serde_json::json!({}));
+    let deleted = put(&setting, &name, None, &subject).await;
+    let referrer = put(&setting, &name, None, &signature(&deleted)).await;
+    tokio::time::sleep(LATER).await;
+    delete(&setting, &name, &deleted).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+
+    setting.pass().await;
+    let look = ports.manifests.look(&name, &referrer).await.unwrap();
+    assert_ne!(look.mark, Mark::None);
+    put(&setting, &name, None, &subject).await;
+    setting.pass().await;
+
+    assert!(stands(ports, &name, &referrer).await);
+    let look = ports.manifests.look(&name, &referrer).await.unwrap();
+    assert_eq!(look.mark, Mark::None);
+}
