@@ -141,13 +141,13 @@ impl Client {
                     self.push(repository, *child).await?;
                 }
             }
-            let mut promises = Promises::new();
+            let mut told = Promises::new();
             for blob in &self.content.items[item].blobs {
                 self.push_blob(repository, *blob).await?;
-                promises.insert(*blob, self.world.now());
+                told.insert(*blob, self.world.now());
             }
             let tag = (self.world.below(5) < 2).then(|| self.choose(self.content.tags.len()));
-            self.put(repository, item, tag, &promises, began).await
+            self.put(repository, item, tag, &told, began).await
         }
         .boxed()
     }
@@ -281,7 +281,7 @@ impl Client {
         repository: usize,
         item: usize,
         tag: Option<usize>,
-        promises: &Promises,
+        told: &Promises,
         began: u64,
     ) -> Result<(), GivenUp> {
         let name = self.name(repository);
@@ -306,13 +306,13 @@ impl Client {
         let answer = answer.await;
         self.ended(operation, &answer);
         if let Err(Failure::Error(RegistryError::ManifestBlobUnknown(missing))) = &answer {
-            self.refused(repository, missing, promises, began);
+            self.refused(repository, missing, told, began);
         }
         answer.map(drop).map_err(|_| GivenUp)
     }
 
     /// A push is not refused what it was just promised, nor what certainly is there.
-    fn refused(&self, repository: usize, missing: &Digest, promises: &Promises, began: u64) {
+    fn refused(&self, repository: usize, missing: &Digest, told: &Promises, began: u64) {
         if let Some(child) = self.content.item_of(missing) {
             let span = self.history.since(began);
             if self.history.item(repository, child, span) == Verdict::There {
@@ -326,7 +326,7 @@ impl Client {
             .content
             .blob_of(missing)
             .expect("nothing else is named");
-        let Some(promised) = promises.get(&blob) else {
+        let Some(promised) = told.get(&blob) else {
             return;
         };
         // S3 tells times in seconds.
