@@ -246,7 +246,9 @@ impl History {
                     && !self.was_tried(repository, &holders, delete.start)
             })
         };
-        !was_tagged && holders.iter().all(gone) && holders.iter().any(left)
+        // A push that broke off may have left no record of its subject: that is for scrub.
+        let was_pushed = puts.iter().any(|it| it.outcome == Outcome::Done);
+        was_pushed && !was_tagged && holders.iter().all(gone) && holders.iter().any(left)
     }
 
     /// Where the tag certainly points.
