@@ -81,6 +81,9 @@ struct Work<'a> {
     claimed: Digests,
     /// Whether that is known of all of them.
     complete: bool,
+    /// What was deleted, and what that named, within the grace period: so long
+    /// it stays, whatever mark it got before, and can be restored.
+    restorable: Digests,
     sentences: HashMap<Thing, Sentence>,
     settled: HashSet<(u64, u64)>,
 }
@@ -142,6 +145,7 @@ impl Collector {
             report: Pass::default(),
             claimed: Digests::default(),
             complete: everything.strange.is_empty(),
+            restorable: Digests::default(),
             sentences: HashMap::new(),
             settled: HashSet::new(),
         };
@@ -210,6 +214,8 @@ impl Collector {
             }
         }
 
+        // After the manifests: what is no longer among them has its record.
+        let expired = self.expired_deletions(repository, work).await?;
         let mut suspects = Vec::new();
         let mut links = self.storage.links.list(repository);
         while let Some(piece) = links.try_next().await? {
@@ -241,7 +247,7 @@ impl Collector {
             revisions: &revisions,
             needed: &needed,
         };
-        Ok(self.let_go(&held, work).await?)
+        Ok(self.let_go(&held, expired, work).await?)
     }
 
     /// Another registry's link under a digest that it stores under another one.

@@ -77,6 +77,7 @@ impl Collector {
         let known = self.sentences.get(thing).filter(|known| known.id == id);
         let since = known.and_then(|known| known.since);
         since.is_some_and(|since| work.now.since(since) >= self.settings.grace_period)
+            && !work.restorable.contains(thing.digest())
     }
 
     /// Takes the marks away if they still stand. A new one can only be somebody

@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::{Collector, CollectorSettings};
 use crate::domain::model::{Algorithm, Digest, Found, Hasher, Listing, Timestamp};
 use crate::domain::world::{World, condemned, outage, repository, there};
-use crate::ports::{Everything, Findings, LockGuard};
+use crate::ports::{Deletion, DeletionRecord, Everything, Findings, LockGuard};
 
 fn blob() -> Digest {
     Hasher::digest_of(Algorithm::Sha256, b"blob")
@@ -172,4 +172,44 @@ async fn no_more_is_looked_at_in_a_second_than_it_may() {
     collector(world, Some(4)).pass(&|| true).await.unwrap();
 
     assert_eq!(journal.entries(), ["wait 250ms"]);
+}
+
+#[tokio::test]
+async fn what_was_deleted_within_the_grace_period_stays_whatever_mark_it_had() {
+    for (deleted_at, dooms) in [(1000, 0), (999, 1)] {
+        let mut world = with_condemned_blob();
+        world
+            .marks
+            .expect_doom()
+            .times(dooms)
+            .returning(|_, _| Ok(false));
+        world.deletions.checkpoint();
+        world.deletions.expect_remove().returning(|_, _| Ok(()));
+        world
+            .referrers
+            .expect_list()
+            .returning(|_, _| Ok(Vec::new()));
+        world.deletions.expect_list().returning(move |_, _| {
+            let deletion = Deletion {
+                digest: Hasher::digest_of(Algorithm::Sha256, b"manifest"),
+                media_type: None,
+                tags: Vec::new(),
+                manifest: true,
+                references: vec![blob()],
+                subject: None,
+                at: Timestamp::from_millis(deleted_at),
+                by: None,
+            };
+            Ok(vec![DeletionRecord {
+                id: "record".to_owned(),
+                deletion: Some(deletion),
+            }])
+        });
+        let mut collector = collector(world, None);
+
+        for _ in 0..2 {
+            let pass = collector.pass(&|| true).await.unwrap().unwrap();
+            assert_eq!(pass.doubts, [""; 0]);
+        }
+    }
 }
