@@ -6,7 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
-    Digest, Look, Manifest, ManifestContent, Page, RepositoryName, Tag, Timestamp,
+    Digest, Look, Manifest, ManifestContent, Mark, Page, RepositoryName, Tag, Thing, Timestamp,
 };
 use crate::ports::{Deletion, StoragePorts, StoreError};
 
@@ -18,12 +18,21 @@ const AT_A_TIME: usize = 16;
 pub struct Explanation {
     /// The digest.
     pub digest: Digest,
-    /// Its content and the mark beside it.
-    pub content: Look,
+    /// Its content.
+    pub content: State,
     /// The repositories that know it, or knew it.
     pub places: Vec<Place>,
     /// What could not be read. With any, what is not listed may be there.
     pub doubts: Vec<String>,
+}
+
+/// A thing as it stands, and the mark beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// What was seen of it.
+    pub look: Look,
+    /// When the mark was written, by the store's clock.
+    pub marked_at: Option<Timestamp>,
 }
 
 /// What one repository knows of a digest.
@@ -31,10 +40,10 @@ pub struct Explanation {
 pub struct Place {
     /// The repository.
     pub repository: RepositoryName,
-    /// Its link to a blob, and the mark beside that.
-    pub link: Look,
-    /// The manifest of that digest, and the mark beside it.
-    pub revision: Look,
+    /// Its link to a blob.
+    pub link: State,
+    /// Its manifest of that digest.
+    pub revision: State,
     /// That manifest first, and then the manifests that need it, those that
     /// need them, and so on.
     pub holders: Vec<Holder>,
@@ -63,7 +72,7 @@ impl Explanation {
     /// Whether anything at all is known of it.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.content.thing.is_some() || !self.places.is_empty()
+        self.content.look.thing.is_some() || !self.places.is_empty()
     }
 
     /// Whether a manifest, a tag or a client keeps it in a repository; else it
@@ -73,14 +82,13 @@ impl Explanation {
         let mut holders = self.places.iter().flat_map(|place| &place.holders);
         holders.any(|holder| !holder.pending)
     }
+}
 
-    /// Since when nobody has pushed, mounted or asked for it, as far as links
-    /// and content tell.
+impl Place {
+    /// Whether only records and referrers are left of it.
     #[must_use]
-    pub fn idle_since(&self) -> Option<Timestamp> {
-        let links = self.places.iter().map(|place| &place.link);
-        let looks = links.chain([&self.content]);
-        looks.filter_map(|look| Some(look.thing?.modified)).max()
+    pub fn is_gone(&self) -> bool {
+        self.link.look.thing.is_none() && self.holders.is_empty()
     }
 }
 
@@ -112,10 +120,13 @@ impl Explain {
     ///
     /// [`RegistryError::Unavailable`], where not even the repositories are known.
     pub async fn why(&self, digest: &Digest) -> Result<Explanation, RegistryError> {
-        let everything = self.storage.repositories.everything().await?;
+        let mut everything = self.storage.repositories.everything().await?;
+        everything
+            .repositories
+            .sort_unstable_by_key(ToString::to_string);
         let mut explanation = Explanation {
             digest: digest.clone(),
-            content: self.storage.blobs.look(digest).await?,
+            content: self.state(&Thing::Data(digest.clone())).await?,
             places: Vec::new(),
             doubts: Vec::new(),
         };
@@ -134,6 +145,26 @@ impl Explain {
         Ok(explanation)
     }
 
+    async fn state(&self, thing: &Thing) -> Result<State, StoreError> {
+        let StoragePorts {
+            blobs,
+            links,
+            manifests,
+            marks,
+            ..
+        } = &self.storage;
+        let look = match thing {
+            Thing::Data(digest) => blobs.look(digest).await?,
+            Thing::Link(repository, digest) => links.look(repository, digest).await?,
+            Thing::Revision(repository, digest) => manifests.look(repository, digest).await?,
+        };
+        let marked_at = match &look.mark {
+            Mark::Condemned(id) => marks.since(thing, id).await?,
+            Mark::None | Mark::Dying => None,
+        };
+        Ok(State { look, marked_at })
+    }
+
     async fn place(
         &self,
         repository: &RepositoryName,
@@ -141,22 +172,25 @@ impl Explain {
         doubts: &mut Vec<String>,
     ) -> Result<Option<Place>, StoreError> {
         let StoragePorts {
-            links,
             manifests,
             referrers,
             ..
         } = &self.storage;
         let mut place = Place {
             repository: repository.clone(),
-            link: links.look(repository, digest).await?,
-            revision: manifests.look(repository, digest).await?,
+            link: self
+                .state(&Thing::Link(repository.clone(), digest.clone()))
+                .await?,
+            revision: self
+                .state(&Thing::Revision(repository.clone(), digest.clone()))
+                .await?,
             holders: Vec::new(),
             referrers: referrers.list(repository, digest).await?,
             deletions: Vec::new(),
         };
         let all = manifests.list(repository, &Page::all()).await?.items;
         let is_here = all.contains(digest);
-        if is_here || place.link.thing.is_some() {
+        if is_here || place.link.look.thing.is_some() {
             self.holders(&mut place, all, digest, doubts).await?;
         }
         let subjects = place
@@ -167,7 +201,7 @@ impl Explain {
         let concerned = holders.chain(subjects).chain([digest]).cloned().collect();
         place.deletions = self.deletions(repository, concerned).await?;
         let known = is_here
-            || place.link.thing.is_some()
+            || place.link.look.thing.is_some()
             || !place.referrers.is_empty()
             || !place.deletions.is_empty();
         Ok(known.then_some(place))
@@ -226,14 +260,10 @@ impl Explain {
         let tags = self.tags(&repository).await?;
 
         let mut held = HashSet::from([digest.clone()]);
+        let (mut next, mut rest): (Vec<_>, Vec<_>) = rest
+            .into_iter()
+            .partition(|it: &Read| it.manifest == *digest);
         loop {
-            let is_next = |it: &Read| {
-                it.manifest == *digest || it.needs.iter().any(|need| held.contains(need))
-            };
-            let (next, others): (Vec<_>, Vec<_>) = rest.into_iter().partition(is_next);
-            if next.is_empty() {
-                return Ok(());
-            }
             for Read {
                 manifest,
                 mut needs,
@@ -251,7 +281,11 @@ impl Explain {
                 });
             }
             held.extend(place.holders.iter().map(|it| it.manifest.clone()));
-            rest = others;
+            let is_next = |it: &Read| it.needs.iter().any(|need| held.contains(need));
+            (next, rest) = rest.into_iter().partition(is_next);
+            if next.is_empty() {
+                return Ok(());
+            }
         }
     }
 

@@ -60,7 +60,7 @@ impl Registry {
         };
         Self {
             access,
-            blobs: Blobs::new(storage, locks),
+            blobs: Blobs::new(storage, locks, clock),
             mirror: Mirror::new(storage, locks, clock, tasks, &stores),
             uploads,
             manifests,

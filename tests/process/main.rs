@@ -3,6 +3,7 @@
 
 mod client;
 mod collect;
+mod cost;
 mod crash;
 mod descriptors;
 mod full_disk;

@@ -25,12 +25,14 @@ use crate::ports::{BlobReader, StoreError};
 mod durable;
 mod listing;
 mod names;
+mod network;
 mod reader;
 mod system;
 mod uploads;
 
 pub(super) use durable::Durable;
 use names::with_dir;
+pub(super) use network::kind as network_file_system;
 
 /// Files below a root directory.
 #[derive(Clone)]

@@ -213,3 +213,29 @@ async fn what_was_deleted_within_the_grace_period_stays_whatever_mark_it_had() {
         }
     }
 }
+
+#[tokio::test]
+async fn it_rests_nineteen_times_as_long_as_the_processors_worked_but_comes_to_an_end() {
+    for (each, rest) in [(10, "wait 190ms"), (1000, "wait 2s")] {
+        let mut world = with_condemned_blob();
+        let journal = world.journal.clone();
+        world.clock.checkpoint();
+        world
+            .clock
+            .expect_now()
+            .returning(|| Timestamp::from_millis(1000));
+        let mut asked = 0;
+        world.clock.expect_cpu_time().returning(move || {
+            asked += 1;
+            Duration::from_millis(each * asked)
+        });
+        let noted = journal.clone();
+        world.clock.expect_sleep().returning(move |time| {
+            noted.note(format!("wait {time:?}"));
+        });
+
+        collector(world, None).pass(&|| true).await.unwrap();
+
+        assert_eq!(journal.entries(), [rest]);
+    }
+}
