@@ -75,12 +75,13 @@ impl Explanation {
         self.content.look.thing.is_some() || !self.places.is_empty()
     }
 
-    /// Whether a manifest, a tag or a client keeps it in a repository; else it
-    /// is only its age that does, or nothing.
+    /// Whether a manifest keeps it in a repository, or it is one; else it is
+    /// only its age that does, or nothing.
     #[must_use]
     pub fn is_kept(&self) -> bool {
-        let mut holders = self.places.iter().flat_map(|place| &place.holders);
-        holders.any(|holder| !holder.pending)
+        let held = |place: &Place| place.holders.iter().any(|it| !it.pending);
+        let stands = |place: &Place| place.revision.look.thing.is_some();
+        self.places.iter().any(|place| held(place) || stands(place))
     }
 }
 
