@@ -97,8 +97,11 @@ impl Racer {
                     Tally::count(&self.tally.interrupted);
                     std::thread::sleep(Duration::from_millis(3));
                 }
-                // On S3, a lock of a server that was killed lasts.
-                Err(Failure::Answer(answer)) if on_s3() && answer.contains(": 503") => {
+                // On S3, the locks of a server that was killed last: others wait, and then are told to come again, or
+                // (of an upload) that it is not theirs to go on with.
+                Err(Failure::Answer(answer))
+                    if on_s3() && [": 503", ": 416"].iter().any(|it| answer.contains(it)) =>
+                {
                     Tally::count(&self.tally.refused);
                 }
                 Err(Failure::Answer(answer)) => self.tally.broken.lock().unwrap().push(answer),

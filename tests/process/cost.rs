@@ -1,6 +1,6 @@
 //! What a pass of the collector costs at its own pace, over a tree that is written here.
 //!
-//! `COST_MANIFESTS` says how many manifests there are (500 by default; CI: 10,000), each with ten links.
+//! `COST_MANIFESTS` says how many manifests there are (200 by default; CI: 10,000), each with ten links.
 
 use std::fs;
 use std::path::Path;
@@ -101,7 +101,7 @@ fn most_memory(server: &Server) -> u64 {
 fn a_pass_reads_new_manifests_only_and_takes_a_twentieth_of_a_processor() {
     #[expect(clippy::disallowed_methods, reason = "how large: told by CI")]
     let told = std::env::var("COST_MANIFESTS").ok();
-    let manifests: usize = told.map_or(500, |text| text.parse().unwrap());
+    let manifests: usize = told.map_or(200, |text| text.parse().unwrap());
     let place = Place::new("[collector]\ninterval = 1\ngrace_period = \"1h\"\n");
     tree(&place.root(), manifests);
 

@@ -13,3 +13,4 @@ mod random;
 mod reload;
 mod server;
 mod signals;
+mod undo;
