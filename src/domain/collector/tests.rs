@@ -39,6 +39,10 @@ fn world() -> World {
     });
     let now = Timestamp::from_millis(10_000);
     world.marks.expect_now().returning(move || Ok(now));
+    world
+        .marks
+        .expect_since()
+        .returning(|_, _| Ok(Some(Timestamp::from_millis(0))));
     let collector = &mut world.locks;
     collector
         .expect_try_acquire()
