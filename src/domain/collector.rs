@@ -17,6 +17,7 @@ use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
 mod judgement;
 mod letting_go;
+mod pace;
 
 use letting_go::Held;
 
@@ -24,12 +25,16 @@ use letting_go::Held;
 /// when these are gone.
 const SENTENCES: usize = 100_000;
 
+/// How many manifests are looked at between two rests.
+const MANIFESTS: usize = 64;
+
 /// How the collector works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CollectorSettings {
     /// How long a thing must have been dead, before it is marked and after.
     pub grace_period: Duration,
-    /// How many things are looked at in a second; `None` for no limit.
+    /// How many things are looked at in a second; `None` for what keeps within
+    /// a twentieth of a processor.
     pub rate_limit: Option<NonZero<u32>>,
 }
 
@@ -79,10 +84,15 @@ struct Work<'a> {
     /// And by the registry's own, read after it.
     at: Timestamp,
     report: Pass,
+    /// How much the processors had worked after the last rest.
+    worked: Duration,
     /// Everything that a link or a revision names, in any repository.
     claimed: Digests,
     /// Whether that is known of all of them.
     complete: bool,
+    /// What was deleted, and what that named, within the grace period: so long
+    /// it stays, whatever mark it got before, and can be restored.
+    restorable: Digests,
     sentences: HashMap<Thing, Sentence>,
     settled: HashSet<(u64, u64)>,
 }
@@ -171,8 +181,10 @@ impl Collector {
             now: self.storage.marks.now().await?,
             at: self.clock.now(),
             report: Pass::default(),
+            worked: self.clock.cpu_time(),
             claimed: Digests::default(),
             complete: everything.strange.is_empty(),
+            restorable: Digests::default(),
             sentences: HashMap::new(),
             settled: HashSet::new(),
         };
@@ -222,22 +234,23 @@ impl Collector {
         let mut marked = Vec::new();
         let mut doubt = None;
         let all = Page::all();
-        for revision in self.storage.manifests.list(repository, &all).await?.items {
-            work.claimed.insert(&revision);
-            revisions.insert(&revision);
-            work.report.seen += 1;
-            marked.extend(self.revision(repository, &revision, work).await?);
-            match self
-                .references
-                .add(repository, &revision, &mut needed)
-                .await
-            {
-                Ok(()) => {}
-                Err(Doubt::Store(error)) => return Err(error.into()),
-                Err(other) => doubt = Some(other),
+        let listed = self.storage.manifests.list(repository, &all).await?.items;
+        for some in listed.chunks(MANIFESTS) {
+            for revision in some {
+                work.claimed.insert(revision);
+                revisions.insert(revision);
+                marked.extend(self.revision(repository, revision, work).await?);
+                match self.references.add(repository, revision, &mut needed).await {
+                    Ok(()) => {}
+                    Err(Doubt::Store(error)) => return Err(error.into()),
+                    Err(other) => doubt = Some(other),
+                }
             }
+            self.pace(some.len(), work).await;
         }
 
+        // After the manifests: what is no longer among them has its record.
+        let expired = self.expired_deletions(repository, work).await?;
         let mut suspects = Vec::new();
         let mut links = self.storage.links.list(repository);
         while let Some(piece) = links.try_next().await? {
@@ -269,7 +282,7 @@ impl Collector {
             revisions: &revisions,
             needed: &needed,
         };
-        self.let_go(&held, work).await?;
+        self.let_go(&held, expired, work).await?;
         for thing in marked.iter().filter(|it| !work.sentences.contains_key(it)) {
             self.pardon(thing).await?;
         }
@@ -341,15 +354,6 @@ impl Collector {
             }
         }
         Ok(())
-    }
-
-    /// Counts what is looked at, and waits where that were too many in a second.
-    async fn pace(&self, seen: usize, work: &mut Work<'_>) {
-        work.report.seen += seen as u64;
-        if let Some(rate) = self.settings.rate_limit.filter(|_| (work.go_on)()) {
-            let millis = seen as u64 * 1000 / u64::from(rate.get());
-            self.clock.sleep(Duration::from_millis(millis)).await;
-        }
     }
 }
 

@@ -9,19 +9,22 @@ use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
 use crate::ports::{
-    BlobLinks, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
+    BlobLinks, BlobStore, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
 };
 
 mod delete;
 mod put;
+mod undelete;
 
 pub use put::{IfMatch, ManifestPush, PushedManifest};
+pub use undelete::{Restored, Undeletion};
 
 /// Pushes, pulls and deletes of manifests.
 pub struct Manifests {
     manifests: Arc<dyn ManifestStore>,
     tags: Arc<dyn TagIndex>,
+    blobs: Arc<dyn BlobStore>,
     links: Arc<dyn BlobLinks>,
     referrers: Arc<dyn ReferrerIndex>,
     deletions: Arc<dyn DeletionRecords>,
@@ -54,6 +57,7 @@ impl Manifests {
         Self {
             manifests: Arc::clone(&storage.manifests),
             tags: Arc::clone(&storage.tags),
+            blobs: Arc::clone(&storage.blobs),
             links: Arc::clone(&storage.links),
             referrers: Arc::clone(&storage.referrers),
             deletions: Arc::clone(&storage.deletions),

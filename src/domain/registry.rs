@@ -62,7 +62,7 @@ impl Registry {
         };
         Self {
             access,
-            blobs: Blobs::new(storage, locks),
+            blobs: Blobs::new(storage, locks, clock),
             mirror: Mirror::new(storage, locks, clock, tasks, &stores),
             pulls: Pulls::new(storage, clock, tasks),
             uploads,
