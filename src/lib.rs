@@ -26,6 +26,8 @@ pub mod domain {
     mod references;
     pub mod referrers;
     pub mod registry;
+    mod removals;
+    pub mod retention;
     pub mod tags;
     pub mod uploads;
     #[cfg(test)]
@@ -52,6 +54,7 @@ pub mod ports {
     mod mount_hints;
     mod referrer_index;
     mod repository_index;
+    mod retention_rule;
     mod storage_ports;
     mod tag_index;
     mod tasks;
@@ -76,6 +79,7 @@ pub mod ports {
     pub use mount_hints::*;
     pub use referrer_index::*;
     pub use repository_index::*;
+    pub use retention_rule::*;
     pub use storage_ports::*;
     pub use tag_index::*;
     pub use tasks::*;

@@ -23,7 +23,9 @@ use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
 use crate::adapters::upstream::MemoryTokens;
-use crate::app::config::{AccessPolicyConfig, CollectorConfig, Config, RepositoryConfig};
+use crate::app::config::{
+    AccessPolicyConfig, CollectorConfig, Config, RepositoryConfig, RetentionPolicyConfig,
+};
 use crate::domain::access::AccessPolicy;
 use crate::domain::collector::{Collector, CollectorSettings};
 use crate::domain::login::Login;
@@ -31,7 +33,7 @@ use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Clock, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
+use crate::ports::{Clock, MountHints, RetentionRule, StoragePorts, Tasks, TokenCache, Tokens};
 
 /// How long the end of the server may wait for a store that does not answer.
 const LAST_RELEASES: Duration = Duration::from_secs(10);
@@ -350,6 +352,7 @@ fn namespaces_with(
                 patterns: entry.immutable_tags.clone(),
                 exceptions: entry.mutable_tags.clone(),
             },
+            retention_rules: retention_rules(entry.retention_policy.as_ref())?,
             mirrors: source(prefix, entry)?,
         };
         Ok((prefix.clone(), namespace))
@@ -357,17 +360,27 @@ fn namespaces_with(
     Ok(Namespaces::new(entries.collect::<Result<Vec<_>, _>>()?))
 }
 
+fn retention_rules(
+    section: Option<&RetentionPolicyConfig>,
+) -> Result<Vec<Arc<dyn RetentionRule>>, BuildError> {
+    let rules = section.iter().flat_map(|section| &section.rules);
+    let rules = rules.map(|rule| cel::retention_rule(rule).map_err(of_rules));
+    rules.collect()
+}
+
+fn of_rules(error: cel::InvalidRule) -> BuildError {
+    BuildError {
+        section: "repository",
+        source: error.into(),
+    }
+}
+
 fn access_policy(section: Option<&AccessPolicyConfig>) -> Result<AccessPolicy, BuildError> {
     let Some(section) = section else {
         return Ok(AccessPolicy::default());
     };
     let rules = section.rules.iter().map(|rule| cel::access_rule(rule));
-    let rules = rules
-        .collect::<Result<_, _>>()
-        .map_err(|error| BuildError {
-            section: "repository",
-            source: error.into(),
-        })?;
+    let rules = rules.collect::<Result<_, _>>().map_err(of_rules)?;
     Ok(AccessPolicy {
         default_allow: section.default_allow,
         rules,

@@ -8,8 +8,9 @@ use crate::domain::access::Access;
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
+use crate::domain::removals::Removals;
 use crate::ports::{
-    BlobLinks, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
+    BlobLinks, Clock, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
 };
 
@@ -24,7 +25,7 @@ pub struct Manifests {
     tags: Arc<dyn TagIndex>,
     links: Arc<dyn BlobLinks>,
     referrers: Arc<dyn ReferrerIndex>,
-    deletions: Arc<dyn DeletionRecords>,
+    removals: Removals,
     marks: Arc<dyn Marks>,
     durability: Arc<dyn Durability>,
     locks: Arc<dyn LockManager>,
@@ -56,7 +57,7 @@ impl Manifests {
             tags: Arc::clone(&storage.tags),
             links: Arc::clone(&storage.links),
             referrers: Arc::clone(&storage.referrers),
-            deletions: Arc::clone(&storage.deletions),
+            removals: Removals::new(storage, locks, clock),
             marks: Arc::clone(&storage.marks),
             durability: Arc::clone(&storage.durability),
             locks: Arc::clone(locks),

@@ -1,15 +1,9 @@
 //! Judgement: what becomes of one thing, by its marks (storage.md section 4).
 
-use std::time::Duration;
-
 use super::{Collector, SENTENCES, Sentence, Work};
 use crate::domain::model::{Look, Mark, Thing};
+use crate::domain::removals::LINGER;
 use crate::ports::{LockKey, StoreError};
-
-/// How long a thing stays locked after a removal that got no answer: several
-/// times as long as a request may take. It may still be carried out, and must
-/// not meet what somebody has put there since.
-const LINGER: Duration = Duration::from_mins(1);
 
 impl Collector {
     /// What becomes of a thing that is not claimed, or that has a mark: whether
