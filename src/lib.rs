@@ -28,6 +28,7 @@ pub mod domain {
     pub mod registry;
     mod removals;
     pub mod retention;
+    pub mod scrub;
     pub mod tags;
     pub mod uploads;
     #[cfg(test)]

@@ -50,15 +50,21 @@ impl Files {
     /// The tree below `root`, which must exist. Transfers move `chunk` bytes at
     /// a time.
     pub(super) fn open(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
-        let text = root.to_string_lossy();
-        let service = opendal::services::Fs::default().root(&text);
-        let operator = opendal::Operator::new(service)
-            .map_err(|source| unavailable("opening the root directory", source))?;
         for dir in [layout::TMP, layout::REPOSITORIES, layout::BLOBS] {
             fs::create_dir_all(root.join(dir))
                 .and_then(|()| on_one_file_system(root, &root.join(dir)))
-                .map_err(|source| unavailable(&format!("using {text}/{dir}"), source))?;
+                .map_err(|source| {
+                    unavailable(&format!("using {}/{dir}", root.display()), source)
+                })?;
         }
+        Self::over(root, durable, chunk)
+    }
+
+    /// The same, and nothing is made.
+    pub(super) fn over(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
+        let service = opendal::services::Fs::default().root(&root.to_string_lossy());
+        let operator = opendal::Operator::new(service)
+            .map_err(|source| unavailable("opening the root directory", source))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
@@ -352,9 +358,9 @@ impl Tree for Files {
         self.inner.durable.persist().await
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
         self.blocking(layout::TMP, move |files| {
-            listing::sweep(&files.at(layout::TMP), before)
+            listing::sweep(&files.at(layout::TMP), before, remove)
         })
         .await
     }

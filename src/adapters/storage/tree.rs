@@ -120,6 +120,6 @@ pub(super) trait Tree: Send + Sync {
     /// Returns when everything written before the call survives a power cut.
     async fn persist(&self) -> Result<(), StoreError>;
 
-    /// Removes temporary objects older than `before`; how many.
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError>;
+    /// Removes temporary objects older than `before`, or counts them; how many.
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError>;
 }

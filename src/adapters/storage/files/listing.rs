@@ -94,8 +94,8 @@ pub(super) fn walk(root: &Path, markers: &[&str]) -> io::Result<Vec<String>> {
     Ok(found)
 }
 
-/// Removes files in `dir` older than `before`.
-pub(super) fn sweep(dir: &Path, before: Timestamp) -> io::Result<usize> {
+/// Removes files in `dir` older than `before`, or counts them.
+pub(super) fn sweep(dir: &Path, before: Timestamp, remove: bool) -> io::Result<usize> {
     let mut removed = 0;
     for name in names(dir)? {
         let path = dir.join(name);
@@ -103,7 +103,9 @@ pub(super) fn sweep(dir: &Path, before: Timestamp) -> io::Result<usize> {
             continue;
         };
         if metadata.is_file() && sight(&metadata).modified < before {
-            present(fs::remove_file(&path))?;
+            if remove {
+                present(fs::remove_file(&path))?;
+            }
             removed += 1;
         }
     }

@@ -225,8 +225,8 @@ impl UploadSessions for Files {
             .await
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
-        super::Tree::sweep(self, before).await
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
+        super::Tree::sweep(self, before, remove).await
     }
 }
 
