@@ -33,11 +33,10 @@ use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-<<<<<<< HEAD
-use crate::ports::{Clock, MountHints, RetentionRule, StoragePorts, Tasks, TokenCache, Tokens};
-=======
-use crate::ports::{Clock, LockManager, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
->>>>>>> scrub
+use crate::domain::retention::{Retention, RetentionSettings};
+use crate::ports::{
+    Clock, LockManager, MountHints, RetentionRule, StoragePorts, Tasks, TokenCache, Tokens,
+};
 
 /// How long the end of the server may wait for a store that does not answer.
 const LAST_RELEASES: Duration = Duration::from_secs(10);
@@ -153,6 +152,21 @@ impl Built {
         })
     }
 
+    /// Retention, as the configuration wants it.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let Store { ports, locks, .. } = &*self.store;
+        let namespaces = Arc::clone(self.registry.access().namespaces());
+        Retention::new(
+            ports,
+            locks,
+            &clock,
+            namespaces,
+            retention_settings(&self.config),
+        )
+    }
+
     /// Gives the store free for other servers, and those before it. Nobody uses them any more.
     pub async fn release(&self, shared: Shared) {
         shared.successions.close();
@@ -210,6 +224,22 @@ impl Upkeep {
         Collector::new(&self.storage, &self.locks, &self.clock, settings)
     }
 
+    /// Retention in this store, as the configuration wants it.
+    ///
+    /// # Errors
+    /// When a rule can't be compiled; loading has refused such rules.
+    pub fn retention(&self) -> Result<Retention, BuildError> {
+        let namespaces = Arc::new(namespaces(&self.config)?);
+        let settings = retention_settings(&self.config);
+        let Self {
+            storage,
+            locks,
+            clock,
+            ..
+        } = self;
+        Ok(Retention::new(storage, locks, clock, namespaces, settings))
+    }
+
     /// Gives the store free for other servers.
     pub async fn release(self) {
         let Some(store) = self.store else { return };
@@ -219,6 +249,13 @@ impl Upkeep {
         {
             tracing::warn!("a lease on a store is not given back, and ends by itself");
         }
+    }
+}
+
+fn retention_settings(config: &Config) -> RetentionSettings {
+    RetentionSettings {
+        max_deleted_percent: config.maintenance.max_deleted_percent,
+        grace_period: config.collector.grace_period.duration(),
     }
 }
 

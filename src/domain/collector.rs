@@ -9,16 +9,11 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 
 use crate::domain::error::RegistryError;
-<<<<<<< HEAD
-use crate::domain::model::{Algorithm, Digest, Found, Page, RepositoryName, Thing, Timestamp};
-use crate::domain::references::{Digests, Doubt, References, causes, short};
-use crate::domain::removals::Removals;
-=======
 use crate::domain::model::{
     Algorithm, Digest, Found, Look, Mark, Page, RepositoryName, Thing, Timestamp,
 };
-use crate::domain::references::{Digests, Doubt, References, short};
->>>>>>> scrub
+use crate::domain::references::{Digests, Doubt, References, causes, short};
+use crate::domain::removals::Removals;
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
 mod judgement;
@@ -360,14 +355,6 @@ impl Work<'_> {
     }
 }
 
-<<<<<<< HEAD
-=======
-/// The error with everything beneath it: it is not handed on, but told.
-fn causes(error: &dyn std::error::Error) -> String {
-    let beneath = std::iter::successors(error.source(), |error| error.source());
-    beneath.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
-}
-
 /// What is pending, and still marked so.
 fn look_of(id: &str) -> Look {
     Look {
@@ -376,7 +363,6 @@ fn look_of(id: &str) -> Look {
     }
 }
 
->>>>>>> scrub
 fn hash(repository: &RepositoryName) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     repository.hash(&mut hasher);

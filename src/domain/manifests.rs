@@ -10,8 +10,8 @@ use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
 use crate::domain::removals::Removals;
 use crate::ports::{
-    BlobLinks, Clock, Durability, LockManager, ManifestStore, Marks,
-    ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
+    BlobLinks, Clock, Durability, LockManager, ManifestStore, Marks, ReferrerIndex, StoragePorts,
+    StoreError, StoredManifest, TagIndex,
 };
 
 mod delete;

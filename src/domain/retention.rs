@@ -62,8 +62,6 @@ pub struct Outcome {
     pub problems: Vec<String>,
     /// Why nothing is deleted here, though something should, or nobody knows.
     pub held_back: Option<String>,
-    /// How many of the images were deleted.
-    pub deleted: usize,
 }
 
 /// An image, and what becomes of it.
@@ -73,10 +71,21 @@ pub struct Judged {
     pub tag: Option<Tag>,
     /// Its manifest.
     pub digest: Digest,
-    /// Whether it stays.
-    pub kept: bool,
+    /// What becomes of it.
+    pub verdict: Verdict,
     /// The rule that keeps it, or what else decides.
     pub why: String,
+}
+
+/// What becomes of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays.
+    Kept,
+    /// It is to go.
+    Goes,
+    /// It was to go, and went.
+    Gone,
 }
 
 /// Judges images by the rules of their namespaces, and deletes.
@@ -202,13 +211,12 @@ impl Retention {
                 images: Vec::new(),
                 problems: Vec::new(),
                 held_back: None,
-                deleted: 0,
             },
         };
         match self.judged(repository, rules, now, None).await {
-            Ok((snapshot, plan)) => {
-                case.outcome.images.clone_from(&plan.images);
-                case.outcome.problems.clone_from(&plan.problems);
+            Ok((snapshot, mut plan)) => {
+                case.outcome.images = std::mem::take(&mut plan.images);
+                case.outcome.problems = std::mem::take(&mut plan.problems);
                 case.judged = Some((snapshot, plan));
             }
             Err(doubt) => case.outcome.held_back = Some(causes(&doubt)),
@@ -223,13 +231,16 @@ impl Retention {
         for case in cases {
             let images = &case.outcome.images;
             let mut tagged = images.iter().filter(|it| it.tag.is_some()).peekable();
-            if tagged.peek().is_some() && tagged.all(|it| !it.kept) {
+            if tagged.peek().is_some() && tagged.all(|it| it.verdict == Verdict::Goes) {
                 let none = "its rules keep none of its tags; with --force they are deleted";
                 case.outcome.held_back = Some(none.to_owned());
             }
             if case.outcome.held_back.is_none() {
                 all += images.len();
-                going += images.iter().filter(|it| !it.kept).count();
+                going += images
+                    .iter()
+                    .filter(|it| it.verdict == Verdict::Goes)
+                    .count();
             }
         }
         let most = self.settings.max_deleted_percent;

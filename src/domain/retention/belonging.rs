@@ -23,7 +23,9 @@ impl<'s> Belonging<'s> {
     /// Where manifests belong to each other in a circle.
     pub(super) fn of(snapshot: &'s Snapshot) -> Result<Self, Doubt> {
         let manifests = &snapshot.manifests;
-        let names = manifests.keys().map(|digest| (Tag::fallback_for(digest), digest));
+        let names = manifests
+            .keys()
+            .map(|digest| (Tag::fallback_for(digest), digest));
         let names: HashMap<Tag, &Digest> = names.collect();
         let attached = snapshot.tags.iter().filter_map(|(tag, pointer)| {
             let name = tag.as_str().split('.').next()?.parse().ok()?;
@@ -35,7 +37,9 @@ impl<'s> Belonging<'s> {
 
         let mut owners: HashMap<_, BTreeSet<_>> = HashMap::new();
         let mut belongs = |digest: &Digest, to: &Digest| {
-            let ends = manifests.get_key_value(digest).zip(manifests.get_key_value(to));
+            let ends = manifests
+                .get_key_value(digest)
+                .zip(manifests.get_key_value(to));
             if let Some(((digest, _), (to, _))) = ends {
                 owners.entry(digest).or_default().insert(to);
             }
@@ -76,7 +80,10 @@ fn in_order<'s>(
         }
     }
     let mut missing: HashMap<_, _> = owners.iter().map(|(it, of)| (*it, of.len())).collect();
-    let free = snapshot.manifests.keys().filter(|it| !owners.contains_key(it));
+    let free = snapshot
+        .manifests
+        .keys()
+        .filter(|it| !owners.contains_key(it));
     let mut order: Vec<_> = free.collect();
     let mut next = 0;
     while let Some(owner) = order.get(next) {

@@ -1,10 +1,10 @@
 //! Deletion: what was judged to go, if nobody has said anything else since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::judgement::Plan;
 use super::snapshot::{Pointer, Snapshot};
-use super::{Case, Retention};
+use super::{Case, Retention, Verdict};
 use crate::domain::model::{Digest, RepositoryName, Tag, Thing};
 use crate::domain::references::{Doubt, causes};
 use crate::domain::removals::LINGER;
@@ -15,6 +15,9 @@ const BY: Option<&str> = Some("retention");
 
 /// Manifests that are marked, and the ids of the marks.
 type Marks = BTreeMap<Digest, String>;
+
+/// Images that were deleted.
+type Gone = HashSet<(Option<Tag>, Digest)>;
 
 impl Retention {
     /// Deletes by the collector's protocol (docs/decisions/0003): marks the
@@ -29,8 +32,8 @@ impl Retention {
         if plan.manifests.is_empty() && plan.tags.is_empty() {
             return;
         }
-        let mut marks = Marks::new();
-        let done = self.delete_marked(case, &snapshot, &plan, &mut marks, go_on);
+        let (mut marks, mut gone) = (Marks::new(), Gone::new());
+        let done = self.delete_marked(case, (&snapshot, &plan), (&mut marks, &mut gone), go_on);
         let done = done.await;
         let pardoned = self.pardon(case.repository, &marks).await;
         let persisted = self.storage.durability.persist().await;
@@ -38,14 +41,18 @@ impl Retention {
         for doubt in [done, rest].into_iter().filter_map(Result::err) {
             case.outcome.problems.push(causes(&doubt));
         }
+        for image in &mut case.outcome.images {
+            if gone.contains(&(image.tag.clone(), image.digest.clone())) {
+                image.verdict = Verdict::Gone;
+            }
+        }
     }
 
     async fn delete_marked(
         &self,
-        case: &mut Case<'_>,
-        snapshot: &Snapshot,
-        plan: &Plan,
-        marks: &mut Marks,
+        case: &Case<'_>,
+        (snapshot, plan): (&Snapshot, &Plan),
+        (marks, gone): (&mut Marks, &mut Gone),
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<(), Doubt> {
         let repository = case.repository;
@@ -59,23 +66,24 @@ impl Retention {
         let judged = self.judged(repository, case.rules, now, Some(snapshot));
         let (_, again) = judged.await?;
         for (digest, tags) in again.manifests {
+            let Some(id) = marks.get(&digest).filter(|_| go_on()) else {
+                continue;
+            };
             if plan.manifests.get(&digest) == Some(&tags)
-                && go_on()
-                && let Some(id) = marks.get(&digest)
+                && self.delete_manifest(repository, &digest, id, &tags).await?
             {
-                let images = tags.len().max(1);
-                if self.delete_manifest(repository, &digest, id, tags).await? {
-                    marks.remove(&digest);
-                    case.outcome.deleted += images;
-                }
+                marks.remove(&digest);
+                let untagged = tags.is_empty().then_some(None);
+                let images = tags.into_iter().map(Some).chain(untagged);
+                gone.extend(images.map(|tag| (tag, digest.clone())));
             }
         }
         for (tag, pointer) in again.tags {
             if plan.tags.get(&tag) == Some(&pointer)
                 && go_on()
-                && self.delete_tag(repository, &tag, pointer).await?
+                && self.delete_tag(repository, &tag, &pointer).await?
             {
-                case.outcome.deleted += 1;
+                gone.insert((Some(tag), pointer.digest));
             }
         }
         Ok(())
@@ -87,7 +95,7 @@ impl Retention {
         repository: &RepositoryName,
         digest: &Digest,
         id: &str,
-        tags: Vec<Tag>,
+        tags: &[Tag],
     ) -> Result<bool, StoreError> {
         let thing = Thing::Revision(repository.clone(), digest.clone());
         let lock = self.lock(&LockKey::from(&thing)).await?;
@@ -98,6 +106,7 @@ impl Retention {
             if !self.storage.marks.doom(&thing, id).await? {
                 return Ok(false);
             }
+            let tags = tags.to_vec();
             let removed = self.removals.manifest(repository, digest, stored, tags, BY);
             if let Err(error) = removed.await {
                 self.clock.sleep(LINGER).await;
@@ -114,20 +123,21 @@ impl Retention {
         &self,
         repository: &RepositoryName,
         tag: &Tag,
-        Pointer { digest, pushed_at }: Pointer,
+        Pointer { digest, pushed_at }: &Pointer,
     ) -> Result<bool, StoreError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
         let lock = self.lock(&key).await?;
         lock.during(async {
             let tags = &self.storage.tags;
-            if tags.get(repository, tag).await?.as_ref() != Some(&digest)
-                || tags.pushed_at(repository, tag).await? != pushed_at
+            if tags.get(repository, tag).await?.as_ref() != Some(digest)
+                || tags.pushed_at(repository, tag).await? != *pushed_at
             {
                 return Ok(false);
             }
-            let info = self.storage.manifests.stat(repository, &digest).await?;
+            let info = self.storage.manifests.stat(repository, digest).await?;
             let media_type = info.and_then(|info| info.media_type);
-            let removed = self.removals.tag(repository, tag, digest, media_type, BY);
+            let removals = &self.removals;
+            let removed = removals.tag(repository, tag, digest.clone(), media_type, BY);
             removed.await?;
             Ok(true)
         })

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::belonging::Belonging;
 use super::snapshot::{Held, Pointer, Snapshot};
-use super::{Judged, Retention};
+use super::{Judged, Retention, Verdict};
 use crate::domain::model::{Digest, Image, RepositoryName, Surroundings, Tag, Timestamp};
 use crate::domain::references::Doubt;
 use crate::ports::RetentionRule;
@@ -57,8 +57,19 @@ impl Retention {
         earlier: Option<&Snapshot>,
     ) -> Result<(Snapshot, Plan), Doubt> {
         let snapshot = self.snapshot(repository, earlier).await?;
-        let belonging = Belonging::of(&snapshot)?;
-        let mut candidates = candidates(&snapshot, &belonging, now);
+        let plan = self.decide(&snapshot, rules, now).await?;
+        Ok((snapshot, plan))
+    }
+
+    /// The plan for what was found.
+    pub(super) async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        rules: &[Arc<dyn RetentionRule>],
+        now: Timestamp,
+    ) -> Result<Plan, Doubt> {
+        let belonging = Belonging::of(snapshot)?;
+        let mut candidates = candidates(snapshot, &belonging, now);
         let around = surroundings(&candidates, now);
         for candidate in &mut candidates {
             let young = match candidate.tag {
@@ -75,7 +86,7 @@ impl Retention {
             ask(rules, some, &around, &mut failures);
             self.clock.sleep(PAUSE).await;
         }
-        let mut plan = plan(&snapshot, &belonging, candidates);
+        let mut plan = plan(snapshot, &belonging, candidates);
         plan.problems.extend(failures.into_iter().map(|((rule, error), (images, first))| {
             format!("rule {rule} has no answer for {images} images, the first is {first}, so they are kept: {error}")
         }));
@@ -85,7 +96,7 @@ impl Retention {
             plan.problems
                 .push(format!("{late} tags were pushed in the future, by the store's clock; they count as pushed now"));
         }
-        Ok((snapshot, plan))
+        Ok(plan)
     }
 }
 
@@ -124,7 +135,9 @@ fn candidates<'s>(
 
 fn surroundings(candidates: &[Candidate<'_>], now: Timestamp) -> Surroundings {
     let ranked = |time: fn(&Image) -> Option<Timestamp>| {
-        let tags = candidates.iter().filter_map(|it| Some((time(&it.image)?, it.tag?)));
+        let tags = candidates
+            .iter()
+            .filter_map(|it| Some((time(&it.image)?, it.tag?)));
         let mut tags: Vec<_> = tags.collect();
         tags.sort_by_key(|(time, tag)| (Reverse(*time), *tag));
         tags.into_iter().map(|(_, tag)| tag.clone()).collect()
@@ -157,13 +170,19 @@ fn ask(
                     candidate.kept = Some(format!("rule {index}: {}", rule.text()));
                 }
                 Some(Err(error)) => {
-                    let name = candidate.tag.map_or_else(|| candidate.digest.to_string(), Tag::to_string);
+                    let name = candidate
+                        .tag
+                        .map_or_else(|| candidate.digest.to_string(), Tag::to_string);
                     let first = failures.entry((index, error.to_string()));
                     first.or_insert((0, name)).0 += 1;
-                    failed.entry(position).or_insert_with(|| format!("rule {index} has no answer: {error}"));
+                    failed
+                        .entry(position)
+                        .or_insert_with(|| format!("rule {index} has no answer: {error}"));
                 }
                 None => {
-                    failed.entry(position).or_insert_with(|| format!("rule {index} has no answer"));
+                    failed
+                        .entry(position)
+                        .or_insert_with(|| format!("rule {index} has no answer"));
                 }
             }
         }
@@ -172,6 +191,14 @@ fn ask(
         if let Some(candidate) = candidates.get_mut(position) {
             candidate.kept.get_or_insert(why);
         }
+    }
+}
+
+fn verdict(is_kept: bool) -> Verdict {
+    if is_kept {
+        Verdict::Kept
+    } else {
+        Verdict::Goes
     }
 }
 
@@ -184,9 +211,17 @@ fn plan<'s>(
     candidates: Vec<Candidate<'s>>,
 ) -> Plan {
     let mut kept: HashSet<&Digest> = HashSet::new();
-    kept.extend(candidates.iter().filter(|it| it.kept.is_some()).map(|it| it.digest));
+    kept.extend(
+        candidates
+            .iter()
+            .filter(|it| it.kept.is_some())
+            .map(|it| it.digest),
+    );
     for digest in &belonging.in_order {
-        let is_pending = snapshot.manifests.get(digest).is_some_and(|it| it.pushed_at.is_none());
+        let is_pending = snapshot
+            .manifests
+            .get(digest)
+            .is_some_and(|it| it.pushed_at.is_none());
         if is_pending || belonging.owners(digest).any(|owner| kept.contains(owner)) {
             kept.insert(digest);
         }
@@ -197,7 +232,7 @@ fn plan<'s>(
         plan.images.push(Judged {
             tag: it.tag.cloned(),
             digest: it.digest.clone(),
-            kept: it.kept.is_some(),
+            verdict: verdict(it.kept.is_some()),
             why: it.kept.unwrap_or_else(|| "no rule keeps it".to_owned()),
         });
     }
@@ -205,7 +240,7 @@ fn plan<'s>(
         plan.images.push(Judged {
             tag: Some((*tag).clone()),
             digest: snapshot.tags[*tag].digest.clone(),
-            kept: kept.contains(subject),
+            verdict: verdict(kept.contains(subject)),
             why: format!("it belongs to {subject}"),
         });
     }
@@ -213,11 +248,15 @@ fn plan<'s>(
         let key = |it: &Judged| (it.tag.is_none(), it.tag.clone(), it.digest.clone());
         key(one).cmp(&key(other))
     });
-    for image in plan.images.iter().filter(|it| !it.kept) {
+    for image in plan.images.iter().filter(|it| it.verdict == Verdict::Goes) {
         if !kept.contains(&image.digest) {
             let tags = plan.manifests.entry(image.digest.clone()).or_default();
             tags.extend(image.tag.clone());
-        } else if let Some((tag, pointer)) = image.tag.as_ref().and_then(|it| snapshot.tags.get_key_value(it)) {
+        } else if let Some((tag, pointer)) = image
+            .tag
+            .as_ref()
+            .and_then(|it| snapshot.tags.get_key_value(it))
+        {
             plan.tags.insert(tag.clone(), pointer.clone());
         }
     }

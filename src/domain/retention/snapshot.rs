@@ -51,12 +51,19 @@ impl Retention {
     ) -> Result<Snapshot, Doubt> {
         let everything = Page::all();
         let tags = self.storage.tags.list(repository, &everything).await?;
-        let tags = tags.items.into_iter().map(|tag| self.pointer(repository, tag));
+        let tags = tags
+            .items
+            .into_iter()
+            .map(|tag| self.pointer(repository, tag));
         let tags = stream::iter(tags.collect::<Vec<_>>()).buffered(AT_A_TIME);
         let tags: Vec<_> = tags.try_collect().await?;
 
         // After the tags: what they point at is among them.
-        let digests = self.storage.manifests.list(repository, &Page::all()).await?;
+        let digests = self
+            .storage
+            .manifests
+            .list(repository, &Page::all())
+            .await?;
         let manifests = digests.items.into_iter().map(|digest| {
             let known = earlier.and_then(|it| it.manifests.get(&digest));
             self.held(repository, digest, known)
