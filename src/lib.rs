@@ -23,6 +23,8 @@ pub mod domain {
     pub mod mirror;
     pub mod model;
     pub mod namespaces;
+    mod pulls;
+    mod recent;
     mod references;
     pub mod referrers;
     pub mod registry;
@@ -53,6 +55,7 @@ pub mod ports {
     mod manifest_store;
     mod marks;
     mod mount_hints;
+    mod pull_times;
     mod referrer_index;
     mod repository_index;
     mod retention_rule;
@@ -78,6 +81,7 @@ pub mod ports {
     pub use manifest_store::*;
     pub use marks::*;
     pub use mount_hints::*;
+    pub use pull_times::*;
     pub use referrer_index::*;
     pub use repository_index::*;
     pub use retention_rule::*;

@@ -13,6 +13,7 @@ mod layout;
 mod links;
 mod manifests;
 mod objects;
+mod pulls;
 mod records;
 mod referrers;
 mod repositories;
@@ -175,6 +176,7 @@ fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
         tags: store.clone(),
         referrers: store.clone(),
         repositories: store.clone(),
+        pulls: store.clone(),
         deletions: store.clone(),
         token_keys: store.clone(),
         hints: None,

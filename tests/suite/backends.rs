@@ -69,6 +69,11 @@ macro_rules! storage_contracts {
                 a_removed_tag_is_gone_with_its_history,
                 tags_are_listed_in_byte_order_and_pages,
                 tags_that_point_at_a_digest_are_found;
+            pulls:
+                a_pull_is_known_by_the_store_s_clock,
+                the_last_pull_counts,
+                a_deleted_manifest_was_never_pulled,
+                a_pull_makes_no_repository;
             referrers:
                 referrers_are_listed_by_subject,
                 a_referrer_is_listed_once,

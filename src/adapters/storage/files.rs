@@ -10,19 +10,20 @@ use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
-use super::tree::{Places, Tree};
+use super::tree::{Places, Tree, Valid};
 use super::unavailable;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
 mod durable;
+mod index;
 mod listing;
 mod names;
 mod reader;
@@ -44,6 +45,7 @@ struct Inner {
     durable: Durable,
     chunk: usize,
     boot: String,
+    index: index::Index,
 }
 
 impl Files {
@@ -72,6 +74,7 @@ impl Files {
                 durable,
                 chunk: chunk.max(4096),
                 boot: system::boot_id(),
+                index: index::Index::new(root.join(layout::TMP)),
             }),
         })
     }
@@ -88,6 +91,15 @@ impl Files {
             .map_err(io::Error::other)
             .and_then(|result| result)
             .map_err(|source| unavailable(what, source))
+    }
+
+    async fn put(&self, path: &str, bytes: Bytes, mode: u32, sync: bool) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let temporary = files.temporary(mode, &bytes, sync)?;
+            files.replace(&files.at(&file), temporary)
+        })
+        .await
     }
 }
 
@@ -113,20 +125,22 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 fn sight(metadata: &fs::Metadata) -> Sight {
     // A file system without times makes everything young, never old.
-    let modified = metadata.modified().ok().map_or(i64::MAX, |modified| {
-        match modified.duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-        }
-    });
+    let young = Timestamp::from_millis(i64::MAX);
     Sight {
         size: metadata.len(),
-        modified: Timestamp::from_millis(modified),
+        modified: metadata.modified().map_or(young, timestamp),
     }
 }
 
+fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::from_millis(match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+    })
+}
+
 fn read_all(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut file) = present(File::open(path))? else {
+    let Some(mut file) = present(system::open(path))? else {
         return Ok(None);
     };
     let mut bytes = Vec::new();
@@ -155,30 +169,15 @@ impl Tree for Files {
     }
 
     async fn write(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let temporary = files.temporary(&bytes, false)?;
-            files.replace(&files.at(&file), temporary)
-        })
-        .await
+        self.put(path, bytes, 0o666, false).await
     }
 
     async fn write_synced(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let temporary = files.temporary(&bytes, true)?;
-            files.replace(&files.at(&file), temporary)
-        })
-        .await
+        self.put(path, bytes, 0o666, true).await
     }
 
     async fn write_private(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let temporary = files.temporary_of_mode(0o600, &bytes, true)?;
-            files.replace(&files.at(&file), temporary)
-        })
-        .await
+        self.put(path, bytes, 0o600, true).await
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
@@ -193,6 +192,36 @@ impl Tree for Files {
         let file = path.to_owned();
         self.blocking(path, move |files| {
             Ok(present(system::touch(&files.at(&file)))?.is_some())
+        })
+        .await
+    }
+
+    async fn stamp(&self, path: &str) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| names::stamp(&files.at(&file)))
+            .await
+    }
+
+    async fn times(&self, dir: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| {
+            listing::times(&files.at(&at), "", |path| {
+                Ok(Some(sight(&fs::metadata(path)?).modified))
+            })
+        })
+        .await
+    }
+
+    async fn read_times(
+        &self,
+        dir: &str,
+        leaf: &'static str,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| {
+            listing::times(&files.at(&at), leaf, |path| {
+                Ok(system::read_at(path)?.map(timestamp))
+            })
         })
         .await
     }
@@ -224,7 +253,7 @@ impl Tree for Files {
     async fn condemn(&self, dir: &str, id: &str) -> Result<Option<String>, StoreError> {
         let (at, id) = (dir.to_owned(), id.to_owned());
         self.blocking(dir, move |files| {
-            let temporary = files.temporary(id.as_bytes(), false)?;
+            let temporary = files.temporary(0o666, id.as_bytes(), false)?;
             // A hard link is the exclusive create that also shows whole content.
             match fs::hard_link(&temporary.path, files.at(&at).join(CONDEMNED)) {
                 Ok(()) => Ok(Some(id)),
@@ -289,8 +318,9 @@ impl Tree for Files {
         page: &Page<String>,
     ) -> Result<Listing<String>, StoreError> {
         let (at, leaf, page) = (dir.to_owned(), leaf.to_owned(), page.clone());
-        self.blocking(dir, move |files| {
-            listing::children(&files.at(&at), &leaf, &page)
+        self.blocking(dir, move |files| match &*leaf {
+            "" => listing::children(&files.at(&at), &page),
+            leaf => listing::with_leaf(&files.index, &files.at(&at), leaf, &page),
         })
         .await
     }
@@ -303,6 +333,20 @@ impl Tree for Files {
         let at = root.to_owned();
         self.blocking(root, move |files| listing::walk(&files.at(&at), markers))
             .await
+    }
+
+    async fn marked(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+        valid: Valid,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError> {
+        let (at, page) = (root.to_owned(), page.clone());
+        self.blocking(root, move |files| {
+            listing::marked(&files.index, &files.at(&at), markers, valid, &page)
+        })
+        .await
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {

@@ -90,6 +90,7 @@ impl Flaky {
             referrers: Arc::clone(self) as Arc<dyn ReferrerIndex>,
             repositories: Arc::clone(self) as Arc<dyn RepositoryIndex>,
             deletions: Arc::clone(self) as Arc<dyn DeletionRecords>,
+            pulls: Arc::clone(&self.inner.pulls),
             token_keys: Arc::clone(&self.inner.token_keys),
             hints: None,
             durability: Arc::clone(self) as Arc<dyn Durability>,

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
@@ -24,9 +25,45 @@ pub(super) fn touch(path: &Path) -> io::Result<()> {
     )?)
 }
 
+/// Opens the file to read it; where the system can do that, without a trace: the
+/// time of the last read is then that of somebody else.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    match native::open_quietly(path) {
+        // It is somebody else's.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        opened => opened,
+    }
+}
+
+/// When somebody else last read the file, if that was after it was written.
+/// `None` where nobody can tell: also where this program's reads leave traces.
+pub(super) fn read_at(path: &Path) -> io::Result<Option<SystemTime>> {
+    let metadata = match native::open_quietly(path) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        opened => opened?.metadata()?,
+    };
+    let read_at = metadata.accessed()?;
+    let is_known = native::IS_QUIET && read_at > metadata.modified()?;
+    Ok(is_known.then_some(read_at))
+}
+
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod native {
-    use super::{File, io};
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use nix::fcntl::OFlag;
+
+    use super::{File, Path, io};
+
+    /// Whether [`open_quietly`] is any different.
+    pub(super) const IS_QUIET: bool = true;
+
+    /// Refused where the file is another user's.
+    pub(super) fn open_quietly(path: &Path) -> io::Result<File> {
+        let flags = OFlag::O_NOATIME.bits();
+        let mut options = File::options();
+        options.read(true).custom_flags(flags).open(path)
+    }
 
     /// Whether [`syncfs`] does anything.
     pub(in super::super) const HAS_SYNCFS: bool = true;
@@ -47,7 +84,13 @@ mod native {
 
 #[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
 mod native {
-    use super::{File, io};
+    use super::{File, Path, io};
+
+    pub(super) const IS_QUIET: bool = false;
+
+    pub(super) fn open_quietly(path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
 
     pub(in super::super) const HAS_SYNCFS: bool = false;
 
