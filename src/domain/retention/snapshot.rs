@@ -87,15 +87,8 @@ impl Retention {
             tags: tags.into_iter().flatten().collect(),
             manifests,
             leaving,
-            pulls: self.pulls(repository).await?,
+            pulls: self.storage.pulls.list(repository).await?,
         })
-    }
-
-    async fn pulls(
-        &self,
-        _repository: &RepositoryName,
-    ) -> Result<HashMap<Digest, Timestamp>, StoreError> {
-        Ok(HashMap::new())
     }
 
     /// Where the tag points; `None` where it has just gone.

@@ -445,6 +445,10 @@ async fn nothing_is_deleted_while_two_clocks_disagree() {
         .deletions
         .expect_list()
         .returning(|_, _| Ok(Vec::new()));
+    world
+        .pulls
+        .expect_list()
+        .returning(|_| Ok(std::collections::HashMap::new()));
 
     let run = run(world).await;
 

@@ -1,11 +1,11 @@
 //! Retention over a real directory: `scrub --retention`, beside a server or not, and what it leaves.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use simple_registry::adapters::cel::retention_rule;
 use simple_registry::adapters::clock::SystemClock;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
+use simple_registry::app::commands::server::server;
 use simple_registry::app::config::parse;
 use simple_registry::app::wiring;
 use simple_registry::domain::collector::{Collector, CollectorSettings};
@@ -21,6 +22,7 @@ use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespac
 use simple_registry::domain::retention::{Mode, Retention, RetentionSettings, Run, Verdict};
 use simple_registry::ports::{Clock, LockManager, StoragePorts};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Image, Setup, TestRegistry, digest_of, manifest, random};
 
@@ -91,17 +93,19 @@ impl Tree {
     /// Sets the time of the tag, if it is one, and of all manifests that are newer.
     fn age(&self, repository: &str, reference: &str, days: u32) {
         let then = SystemTime::now() - DAY * days;
+        // A later access would be a pull.
+        let times = FileTimes::new().set_modified(then).set_accessed(then);
         let manifests = self.manifests(repository);
         let tag = manifests.join("tags").join(reference).join("current/link");
         if tag.exists() {
-            File::open(tag).unwrap().set_modified(then).unwrap();
+            File::open(tag).unwrap().set_times(times).unwrap();
         }
         for revision in fs::read_dir(manifests.join("revisions/sha256")).unwrap() {
             let link = File::open(revision.unwrap().path().join("link")).unwrap();
             let age =
                 SystemTime::now().duration_since(link.metadata().unwrap().modified().unwrap());
             if age.unwrap_or_default() < DAY / 2 {
-                link.set_modified(then).unwrap();
+                link.set_times(times).unwrap();
             }
         }
     }
@@ -348,6 +352,36 @@ async fn a_rule_without_an_answer_keeps_and_is_told_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_pulled_stays_by_a_rule_about_pulls() {
+    let tree = Tree::new().await;
+    tree.image("app", "v1", 1, 30).await;
+    tree.image("app", "v2", 2, 30).await;
+    tree.assert_pulls("app", "v1").await;
+    let repository = "app".parse().unwrap();
+    while tree
+        .storage
+        .pulls
+        .list(&repository)
+        .await
+        .unwrap()
+        .is_empty()
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+
+    for rule in [
+        "image.last_pulled_at != null && image.last_pulled_at > now() - days(1)",
+        "top_pulled(2)",
+    ] {
+        let run = tree.retain(&[rule], Mode::Plan).await;
+
+        let images = &run.repositories[0].images;
+        let verdicts: Vec<Verdict> = images.iter().map(|it| it.verdict).collect();
+        assert_eq!(verdicts, [Verdict::Kept, Verdict::Goes], "{rule}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_repository_in_doubt_is_left_alone_and_the_others_are_not() {
     let tree = Tree::new().await;
     for repository in ["broken", "sound"] {
@@ -379,6 +413,50 @@ async fn a_repository_in_doubt_is_left_alone_and_the_others_are_not() {
             .join("tags/old/current/link")
             .exists()
     );
+}
+
+/// `maintenance.retention_interval`, and rules that change while the server runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_applies_its_rules_as_they_are_now_and_never_by_force() {
+    let tree = Tree::new().await;
+    for n in 0..3 {
+        tree.image("app", &format!("new-{n}"), n, 1).await;
+    }
+    tree.image("app", "old", 9, 30).await;
+    tree.image("gone", "old", 9, 30).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let dir = tree.directory.path().display().to_string();
+    let file = tree.directory.path().join("config.toml");
+    let write = |rule: &str| {
+        let text = format!(
+            "server.port = {port}\nstorage.fs.root_dir = '{dir}/data'\nmaintenance.retention_interval = 1\n\
+             [repository.'*'.retention_policy]\nrules = [{rule:?}]\n"
+        );
+        fs::write(&file, text).unwrap();
+    };
+    write("image.tag != null");
+    let stop = CancellationToken::new();
+    let (named, told) = (file.clone(), stop.clone());
+    let running = tokio::spawn(async move { server(Some(&named), |_| None, told).await });
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    tree.assert_pulls("app", "old").await;
+
+    write("image.pushed_at > now() - days(15)");
+    let changed = Instant::now();
+    while tree.status("app", "old").await == 200 {
+        assert!(
+            changed.elapsed() < Duration::from_secs(20),
+            "the rules do not count"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    tree.assert_pulls("app", "new-1").await;
+    tree.assert_pulls("gone", "old").await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
 }
 
 /// The issue's "Signatures": those of a kept image survive, those of a deleted one go.
