@@ -159,8 +159,9 @@ fn written_out(call: &mut CallExpr) -> Result<Option<Expr>, String> {
 /// Refuses a number that is written down and can't be counted by.
 fn whole(n: &IdedExpr, form: &str) -> Result<(), String> {
     match &n.expr {
-        Expr::Literal(LiteralValue::Int(_)) => Ok(()),
-        Expr::Literal(_) => Err(format!("expected a whole number, as in {form}")),
+        Expr::Literal(value) if !matches!(value, LiteralValue::Int(_)) => {
+            Err(format!("expected a whole number, as in {form}"))
+        }
         _ => Ok(()),
     }
 }

@@ -28,8 +28,8 @@ impl<'s> Belonging<'s> {
             .map(|digest| (Tag::fallback_for(digest), digest));
         let names: HashMap<Tag, &Digest> = names.collect();
         let attached = snapshot.tags.iter().filter_map(|(tag, pointer)| {
-            let name = tag.as_str().split('.').next()?.parse().ok()?;
-            let subject = names.get::<Tag>(&name)?;
+            let name: Tag = tag.as_str().split('.').next()?.parse().ok()?;
+            let subject = names.get(&name)?;
             // A manifest under its own digest is an image like any other.
             (**subject != pointer.digest).then_some((tag, *subject))
         });

@@ -107,7 +107,7 @@ fn candidates<'s>(
     belonging: &Belonging<'s>,
     now: Timestamp,
 ) -> Vec<Candidate<'s>> {
-    let candidate = |tag, digest, pushed_at: Option<Timestamp>| Candidate {
+    let candidate = |tag: Option<&'s Tag>, digest: &'s Digest, pushed_at: Option<_>| Candidate {
         tag,
         digest,
         image: Image {
