@@ -19,13 +19,11 @@ struct Row {
 enum When {
     /// Any.
     Present,
-    /// Lists and texts that are not empty.
-    Filled,
     /// `true`; to switch off what isn't there has its effect already.
     On,
 }
 
-use When::{Filled, On, Present};
+use When::{On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
@@ -53,8 +51,6 @@ pub(super) fn refuse(document: &Document<'_>, findings: &mut Findings<'_>) {
 impl When {
     fn asks(self, value: &DeValue<'_>) -> bool {
         match (self, value) {
-            (Filled, DeValue::Array(list)) => !list.is_empty(),
-            (Filled, DeValue::String(text)) => !text.is_empty(),
             (On, DeValue::Boolean(on)) => *on,
             _ => true,
         }
