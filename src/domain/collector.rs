@@ -12,7 +12,8 @@ use crate::domain::error::RegistryError;
 use crate::domain::model::{
     Algorithm, Digest, Found, Look, Mark, Page, RepositoryName, Thing, Timestamp,
 };
-use crate::domain::references::{Digests, Doubt, References, short};
+use crate::domain::references::{Digests, Doubt, References, causes, short};
+use crate::domain::removals::Removals;
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
 mod judgement;
@@ -47,6 +48,7 @@ pub struct Collector {
     clock: Arc<dyn Clock>,
     settings: CollectorSettings,
     references: References,
+    removals: Removals,
     sentences: HashMap<Thing, Sentence>,
     /// Revisions that were seen settled: they stay so until they are gone.
     settled: HashSet<(u64, u64)>,
@@ -112,6 +114,7 @@ impl Collector {
             clock: Arc::clone(clock),
             settings,
             references: References::new(&storage.manifests),
+            removals: Removals::new(storage, locks, clock),
             sentences: HashMap::new(),
             settled: HashSet::new(),
         }
@@ -361,12 +364,6 @@ impl Work<'_> {
     fn doubt(&mut self, what: impl std::fmt::Display, why: &str) {
         self.report.doubts.push(format!("{what}: {why}"));
     }
-}
-
-/// The error with everything beneath it: it is not handed on, but told.
-fn causes(error: &dyn std::error::Error) -> String {
-    let beneath = std::iter::successors(error.source(), |error| error.source());
-    beneath.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// What is pending, and still marked so.

@@ -8,6 +8,7 @@ use crate::domain::access::Access;
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
+use crate::domain::removals::Removals;
 use crate::ports::{
     BlobLinks, BlobStore, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
@@ -28,6 +29,7 @@ pub struct Manifests {
     links: Arc<dyn BlobLinks>,
     referrers: Arc<dyn ReferrerIndex>,
     deletions: Arc<dyn DeletionRecords>,
+    removals: Removals,
     marks: Arc<dyn Marks>,
     durability: Arc<dyn Durability>,
     locks: Arc<dyn LockManager>,
@@ -61,6 +63,7 @@ impl Manifests {
             links: Arc::clone(&storage.links),
             referrers: Arc::clone(&storage.referrers),
             deletions: Arc::clone(&storage.deletions),
+            removals: Removals::new(storage, locks, clock),
             marks: Arc::clone(&storage.marks),
             durability: Arc::clone(&storage.durability),
             locks: Arc::clone(locks),

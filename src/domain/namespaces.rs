@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::access::AccessPolicy;
 use crate::domain::mirror::{Source, canonical};
 use crate::domain::model::{RepositoryName, Tag, TagPattern};
+use crate::ports::RetentionRule;
 
 /// What one entry `repository."<prefix>"` grants.
 #[derive(Clone, Default)]
@@ -16,6 +17,8 @@ pub struct Namespace {
     pub missing_references: MissingReferences,
     /// Which tags never move.
     pub immutable_tags: ImmutableTags,
+    /// What is kept: an image of which one is true. Everything, where there are none.
+    pub retention_rules: Vec<Arc<dyn RetentionRule>>,
     /// What it mirrors. Clients don't push to a mirror.
     pub mirrors: Option<Arc<Source>>,
 }

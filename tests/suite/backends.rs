@@ -66,6 +66,7 @@ macro_rules! storage_contracts {
                 revisions_are_listed_in_pages;
             tags:
                 a_tag_points_where_it_was_set_last,
+                setting_a_tag_again_renews_its_time,
                 a_removed_tag_is_gone_with_its_history,
                 tags_are_listed_in_byte_order_and_pages,
                 tags_that_point_at_a_digest_are_found;

@@ -1,5 +1,7 @@
 //! `server`: the registry behind its listener, until it is told to stop.
 
+mod retention;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -77,6 +79,7 @@ async fn serve(
     let stop = &shared.stop;
     let tidying = tokio::spawn(expire_uploads(running.subscribe(), stop.clone()));
     let collecting = tokio::spawn(collect(running.subscribe(), stop.clone()));
+    let retaining = tokio::spawn(retention::retain(running.subscribe(), stop.clone()));
     let stop_when_lost = async {
         if stop
             .run_until_cancelled(shared.lost.cancelled())
@@ -92,7 +95,7 @@ async fn serve(
         stop_when_lost,
     );
     tidying.abort();
-    // It ends by itself, and a removal that is under way ends under its lock.
+    // They end by themselves, and a removal that is under way ends under its lock.
     let grace = running
         .borrow()
         .config
@@ -100,8 +103,9 @@ async fn serve(
         .query_timeout_grace_period
         .duration();
     stop.cancel();
-    if tokio::time::timeout(grace, collecting).await.is_err() {
-        tracing::warn!("the collector does not end in time, and is left behind");
+    let ended = async { tokio::join!(collecting, retaining) };
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!("the collector or retention does not end in time, and is left behind");
     }
     served.map_err(failed)
 }

@@ -3,8 +3,8 @@
 use futures_util::FutureExt;
 
 use super::{Collector, SENTENCES, Sentence, Work};
-use crate::domain::looks::LINGER;
 use crate::domain::model::{Look, Mark, Thing};
+use crate::domain::removals::LINGER;
 use crate::ports::{LockKey, StoreError};
 
 impl Collector {

@@ -147,26 +147,10 @@ impl Collector {
         let Some(stored) = self.storage.manifests.get(repository, digest).await? else {
             return Ok(());
         };
-        let manifest = Manifest::parse(None, &stored.bytes).ok();
-        let needs = manifest.iter().flat_map(Manifest::needs);
-        let subject = manifest.as_ref().and_then(|it| it.subject.as_ref());
-        let deletion = Deletion {
-            digest: digest.clone(),
-            media_type: stored.info.media_type,
-            tags: Vec::new(),
-            manifest: true,
-            references: needs.map(|need| need.digest.clone()).collect(),
-            subject: subject.map(|subject| subject.digest.clone()),
-            at: self.clock.now(),
-            by: Some("collector".to_owned()),
-        };
-        self.storage.deletions.add(repository, &deletion).await?;
-        if let Some(subject) = subject {
-            let referrers = &self.storage.referrers;
-            referrers
-                .remove(repository, &subject.digest, digest)
-                .await?;
-        }
-        self.storage.manifests.remove(repository, digest).await
+        let by = Some("collector");
+        let removals = &self.removals;
+        removals
+            .manifest(repository, digest, stored, Vec::new(), by)
+            .await
     }
 }
