@@ -14,6 +14,7 @@ use crate::ports::{
 };
 
 mod delete;
+mod evict;
 mod put;
 
 pub use put::{IfMatch, ManifestPush, PushedManifest};

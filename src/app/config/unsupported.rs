@@ -30,7 +30,6 @@ use When::{Filled, On, Present};
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
     Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
-    Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; all that was pulled is kept" },
     Row { key: "repository.*.retention_policy.rules",    when: Filled,  instead: "leave it out; everything is kept" },
     Row { key: "observability.tracing",                  when: Present, instead: "leave it out" },
     Row { key: "observability.bind_address",             when: Present, instead: "leave it out" },
