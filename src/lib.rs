@@ -29,6 +29,7 @@ pub mod domain {
     mod references;
     pub mod referrers;
     pub mod registry;
+    pub mod scrub;
     pub mod tags;
     pub mod uploads;
     #[cfg(test)]

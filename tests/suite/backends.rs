@@ -29,6 +29,7 @@ macro_rules! storage_contracts {
             marks:
                 an_unmarked_thing_is_seen_as_it_is,
                 a_mark_is_seen_before_the_thing,
+                a_mark_is_as_old_as_its_id,
                 condemning_again_adopts_the_mark_that_is_there,
                 condemning_makes_no_place_for_what_is_gone,
                 only_the_id_that_stands_can_doom,

@@ -17,12 +17,13 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
-use super::tree::{Places, Tree};
+use super::tree::{Places, Tree, Valid};
 use super::unavailable;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
 mod durable;
+mod index;
 mod listing;
 mod names;
 mod reader;
@@ -44,21 +45,28 @@ struct Inner {
     durable: Durable,
     chunk: usize,
     boot: String,
+    index: index::Index,
 }
 
 impl Files {
     /// The tree below `root`, which must exist. Transfers move `chunk` bytes at
     /// a time.
     pub(super) fn open(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
-        let text = root.to_string_lossy();
-        let service = opendal::services::Fs::default().root(&text);
-        let operator = opendal::Operator::new(service)
-            .map_err(|source| unavailable("opening the root directory", source))?;
         for dir in [layout::TMP, layout::REPOSITORIES, layout::BLOBS] {
             fs::create_dir_all(root.join(dir))
                 .and_then(|()| on_one_file_system(root, &root.join(dir)))
-                .map_err(|source| unavailable(&format!("using {text}/{dir}"), source))?;
+                .map_err(|source| {
+                    unavailable(&format!("using {}/{dir}", root.display()), source)
+                })?;
         }
+        Self::over(root, durable, chunk)
+    }
+
+    /// The same, and nothing is made.
+    pub(super) fn over(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
+        let service = opendal::services::Fs::default().root(&root.to_string_lossy());
+        let operator = opendal::Operator::new(service)
+            .map_err(|source| unavailable("opening the root directory", source))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
@@ -66,6 +74,7 @@ impl Files {
                 durable,
                 chunk: chunk.max(4096),
                 boot: system::boot_id(),
+                index: index::Index::new(root.join(layout::TMP)),
             }),
         })
     }
@@ -309,8 +318,9 @@ impl Tree for Files {
         page: &Page<String>,
     ) -> Result<Listing<String>, StoreError> {
         let (at, leaf, page) = (dir.to_owned(), leaf.to_owned(), page.clone());
-        self.blocking(dir, move |files| {
-            listing::children(&files.at(&at), &leaf, &page)
+        self.blocking(dir, move |files| match &*leaf {
+            "" => listing::children(&files.at(&at), &page),
+            leaf => listing::with_leaf(&files.index, &files.at(&at), leaf, &page),
         })
         .await
     }
@@ -323,6 +333,20 @@ impl Tree for Files {
         let at = root.to_owned();
         self.blocking(root, move |files| listing::walk(&files.at(&at), markers))
             .await
+    }
+
+    async fn marked(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+        valid: Valid,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError> {
+        let (at, page) = (root.to_owned(), page.clone());
+        self.blocking(root, move |files| {
+            listing::marked(&files.index, &files.at(&at), markers, valid, &page)
+        })
+        .await
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
@@ -378,9 +402,9 @@ impl Tree for Files {
         self.inner.durable.persist().await
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
         self.blocking(layout::TMP, move |files| {
-            listing::sweep(&files.at(layout::TMP), before)
+            listing::sweep(&files.at(layout::TMP), before, remove)
         })
         .await
     }

@@ -378,10 +378,10 @@ impl Tree for Objects {
         Ok(()) // an object that was put is there
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
         match &self.service {
             Service::Memory(_) => Ok(0), // an object is written at once
-            Service::S3(s3) => self.sweep_unfinished(s3, before).await,
+            Service::S3(s3) => self.sweep_unfinished(s3, before, remove).await,
         }
     }
 }

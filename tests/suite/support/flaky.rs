@@ -138,7 +138,7 @@ passes_on! { UploadSessions, uploads;
     fn remove(r: &RepositoryName, id: &UploadId) -> Result<(), StoreError>;
     fn list() -> Result<Vec<IdleSession>, StoreError>;
     fn touched(r: &RepositoryName, id: &UploadId) -> Result<Option<Timestamp>, StoreError>;
-    fn sweep(before: Timestamp) -> Result<usize, StoreError>;
+    fn sweep(before: Timestamp, remove: bool) -> Result<usize, StoreError>;
 }
 
 passes_on! { BlobLinks, links;
@@ -153,6 +153,7 @@ passes_on! { BlobLinks, links;
 passes_on! { Marks, marks;
     fn condemn(thing: &Thing) -> Result<Option<String>, StoreError>;
     fn doom(thing: &Thing, id: &str) -> Result<bool, StoreError>;
+    fn since(thing: &Thing, id: &str) -> Result<Option<Timestamp>, StoreError>;
     fn pardon(thing: &Thing) -> Result<(), StoreError>;
     fn now() -> Result<Timestamp, StoreError>;
 }

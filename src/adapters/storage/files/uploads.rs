@@ -197,7 +197,7 @@ impl UploadSessions for Files {
                 };
                 let uploads = files.at(&layout::uploads(&repository));
                 let page = crate::domain::model::Page::all();
-                for name in super::listing::children(&uploads, "", &page)?.items {
+                for name in super::listing::children(&uploads, &page)?.items {
                     let Ok(id) = name.parse::<UploadId>() else {
                         continue;
                     };
@@ -225,8 +225,8 @@ impl UploadSessions for Files {
             .await
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
-        super::Tree::sweep(self, before).await
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
+        super::Tree::sweep(self, before, remove).await
     }
 }
 
