@@ -17,6 +17,7 @@ pub mod domain {
     pub mod catalog;
     pub mod collector;
     pub mod error;
+    pub mod eviction;
     pub mod explain;
     pub mod login;
     mod looks;

@@ -1,7 +1,6 @@
 //! Looks: the writers' half of the collector's protocol (storage.md section 4).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Digest, Look, Mark, RepositoryName, Sight, Thing};
@@ -12,11 +11,6 @@ use crate::ports::{
 /// How often a mark may come back before a writer gives up. Each round needs
 /// another collector to condemn the thing anew, which takes a grace period.
 const ROUNDS: usize = 16;
-
-/// How long a thing stays locked after a removal that got no answer: several
-/// times as long as a request may take. It may still be carried out, and must
-/// not meet what somebody has put there since.
-pub(super) const LINGER: Duration = Duration::from_mins(1);
 
 /// Looks at things that a writer has just claimed.
 ///

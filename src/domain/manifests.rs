@@ -15,6 +15,7 @@ use crate::ports::{
 };
 
 mod delete;
+mod evict;
 mod put;
 mod undelete;
 
