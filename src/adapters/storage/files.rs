@@ -19,6 +19,7 @@ use futures_util::{StreamExt, stream};
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::{Places, Tree, Valid};
 use super::unavailable;
+use crate::adapters::units::one_thread;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
@@ -67,6 +68,7 @@ impl Files {
         let service = opendal::services::Fs::default().root(&root.to_string_lossy());
         let operator = opendal::Operator::new(service)
             .map_err(|source| unavailable("opening the root directory", source))?;
+        one_thread::offer();
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
@@ -86,10 +88,8 @@ impl Files {
         work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner))
+        one_thread::step(move || work(&inner))
             .await
-            .map_err(io::Error::other)
-            .and_then(|result| result)
             .map_err(|source| unavailable(what, source))
     }
 
