@@ -14,7 +14,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::{Places, Tree, Valid};
@@ -27,6 +26,7 @@ mod durable;
 mod index;
 mod listing;
 mod names;
+mod places;
 mod reader;
 mod system;
 mod uploads;
@@ -350,29 +350,7 @@ impl Tree for Files {
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
-        let (what, at) = (dir.to_owned(), self.inner.at(dir));
-        let (send, receive) = tokio::sync::mpsc::channel(1);
-        let listing = tokio::task::spawn_blocking(move || {
-            let mut send = |piece| send.blocking_send(piece).is_ok();
-            let mut piece = Vec::new();
-            listing::places(&at, name, &mut piece, &mut send)?;
-            send(piece);
-            Ok(())
-        });
-        // The end counts as one only if the listing says so, too.
-        stream::try_unfold(Some((receive, listing, what)), |state| async {
-            let Some((mut receive, listing, what)) = state else {
-                return Ok(None);
-            };
-            if let Some(piece) = receive.recv().await {
-                return Ok(Some((piece, Some((receive, listing, what)))));
-            }
-            let listed = listing.await.map_err(io::Error::other);
-            let listed = listed.and_then(|result| result);
-            listed.map_err(|source| unavailable(&what, source))?;
-            Ok(None)
-        })
-        .boxed()
+        places::below(dir.to_owned(), self.inner.at(dir), name)
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {
