@@ -11,6 +11,7 @@ use super::commands::{self, CommandError};
 use super::config::{self, Config, ConfigError, Source};
 use super::logging;
 use super::shutdown::Signals;
+use crate::adapters::units::one_thread;
 
 /// The command failed.
 const FAILED: u8 = 1;
@@ -29,8 +30,8 @@ const BAD_CONFIGURATION: u8 = 64;
 
 /// Threads for calls that wait for a disk. The default configuration works on 50 requests at a time, each of which
 /// waits for one such call at most; more threads would only queue in the kernel instead of here. (tokio's own 512
-/// would let a slow disk take a gigabyte of stacks.)
-const BLOCKING_THREADS: usize = 64;
+/// would let a slow disk take a gigabyte of stacks.) Those that small writes keep to themselves come on top.
+const BLOCKING_THREADS: usize = 64 + one_thread::AT_MOST;
 
 /// How long the end of the program waits for a call that a disk holds up.
 const LAST_CALLS: Duration = Duration::from_secs(5);

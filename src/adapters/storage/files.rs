@@ -14,11 +14,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::{Places, Tree, Valid};
 use super::unavailable;
+use crate::adapters::units::one_thread;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
@@ -27,6 +27,7 @@ mod index;
 mod listing;
 mod names;
 mod network;
+mod places;
 mod reader;
 mod system;
 mod uploads;
@@ -69,6 +70,7 @@ impl Files {
         let service = opendal::services::Fs::default().root(&root.to_string_lossy());
         let operator = opendal::Operator::new(service)
             .map_err(|source| unavailable("opening the root directory", source))?;
+        one_thread::offer();
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
@@ -88,10 +90,8 @@ impl Files {
         work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner))
+        one_thread::step(move || work(&inner))
             .await
-            .map_err(io::Error::other)
-            .and_then(|result| result)
             .map_err(|source| unavailable(what, source))
     }
 
@@ -352,29 +352,7 @@ impl Tree for Files {
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
-        let (what, at) = (dir.to_owned(), self.inner.at(dir));
-        let (send, receive) = tokio::sync::mpsc::channel(1);
-        let listing = tokio::task::spawn_blocking(move || {
-            let mut send = |piece| send.blocking_send(piece).is_ok();
-            let mut piece = Vec::new();
-            listing::places(&at, name, &mut piece, &mut send)?;
-            send(piece);
-            Ok(())
-        });
-        // The end counts as one only if the listing says so, too.
-        stream::try_unfold(Some((receive, listing, what)), |state| async {
-            let Some((mut receive, listing, what)) = state else {
-                return Ok(None);
-            };
-            if let Some(piece) = receive.recv().await {
-                return Ok(Some((piece, Some((receive, listing, what)))));
-            }
-            let listed = listing.await.map_err(io::Error::other);
-            let listed = listed.and_then(|result| result);
-            listed.map_err(|source| unavailable(&what, source))?;
-            Ok(None)
-        })
-        .boxed()
+        places::below(dir.to_owned(), self.inner.at(dir), name)
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {
