@@ -5,12 +5,12 @@
 //! listings are 85 times slower and a small read 50 times. So only the plain
 //! removal of an object goes through it.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,12 +25,17 @@ use crate::ports::{BlobReader, StoreError};
 mod durable;
 mod listing;
 mod names;
+mod reach;
 mod reader;
 mod system;
 mod uploads;
 
 pub(super) use durable::Durable;
 use names::with_dir;
+use reach::Reach;
+
+/// The longest that a file system's clock stands still.
+const TICK: Duration = Duration::from_millis(10);
 
 /// Files below a root directory.
 #[derive(Clone)]
@@ -83,6 +88,23 @@ impl Files {
             .and_then(|result| result)
             .map_err(|source| unavailable(what, source))
     }
+
+    /// Reads right here what the kernel has in memory, and anything else off
+    /// the async threads.
+    async fn reading<T: Send + 'static>(
+        &self,
+        what: &str,
+        read: impl Fn(&Inner, Reach) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match read(&self.inner, Reach::Memory) {
+            Ok(found) => Ok(found),
+            // Whatever it is, the disk knows better.
+            Err(_) => {
+                self.blocking(what, move |files| read(files, Reach::Disk))
+                    .await
+            }
+        }
+    }
 }
 
 /// Files are renamed into place, and synced together: neither reaches beyond
@@ -105,6 +127,13 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
+/// Whether the file's time can't be renewed, because the clock that it comes
+/// from has not moved since (it ticks a hundred times a second or more).
+fn is_of_this_tick(metadata: &fs::Metadata) -> bool {
+    let age = metadata.modified().map(|it| it.elapsed());
+    age.is_ok_and(|age| age.is_ok_and(|age| age < TICK))
+}
+
 fn sight(metadata: &fs::Metadata) -> Sight {
     // A file system without times makes everything young, never old.
     let modified = metadata.modified().ok().map_or(i64::MAX, |modified| {
@@ -119,22 +148,13 @@ fn sight(metadata: &fs::Metadata) -> Sight {
     }
 }
 
-fn read_all(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut file) = present(File::open(path))? else {
-        return Ok(None);
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
-}
-
 impl Inner {
     fn at(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 
-    fn condemned(&self, dir: &str) -> io::Result<Option<String>> {
-        let id = read_all(&self.at(dir).join(CONDEMNED))?;
+    fn condemned(&self, dir: &str, reach: Reach) -> io::Result<Option<String>> {
+        let id = reach.read(&self.at(dir).join(CONDEMNED))?;
         Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
     }
 }
@@ -143,7 +163,7 @@ impl Inner {
 impl Tree for Files {
     async fn read(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let file = path.to_owned();
-        self.blocking(path, move |files| read_all(&files.at(&file)))
+        self.reading(path, move |files, reach| reach.read(&files.at(&file)))
             .await
             .map(|bytes| bytes.map(Bytes::from))
     }
@@ -177,14 +197,18 @@ impl Tree for Files {
 
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
         let file = path.to_owned();
-        self.blocking(path, move |files| {
-            Ok(present(fs::metadata(files.at(&file)))?.map(|it| sight(&it)))
+        self.reading(path, move |files, reach| {
+            Ok(reach.stat(&files.at(&file))?.map(|it| sight(&it)))
         })
         .await
     }
 
     async fn touch(&self, path: &str) -> Result<bool, StoreError> {
         let file = path.to_owned();
+        let standing = Reach::Memory.stat(&self.inner.at(path));
+        if standing.is_ok_and(|it| it.is_some_and(|it| is_of_this_tick(&it))) {
+            return Ok(true);
+        }
         self.blocking(path, move |files| {
             Ok(present(system::touch(&files.at(&file)))?.is_some())
         })
@@ -193,14 +217,15 @@ impl Tree for Files {
 
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
         let (at, name) = (dir.to_owned(), name.to_owned());
-        self.blocking(dir, move |files| {
-            let condemned = files.condemned(&at)?;
+        self.reading(dir, move |files, reach| {
+            let condemned = files.condemned(&at, reach)?;
             let dir = files.at(&at);
-            let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
-            let path = dir.join(name);
-            let thing = present(fs::metadata(&path))?;
+            let dying = reach.stat(&dir.join(DYING))?.is_some();
+            let path = dir.join(&name);
+            let thing = reach.stat(&path)?;
             if thing.is_some() {
-                // A promise may rest on what was seen, whoever wrote it.
+                // A promise may rest on what was seen, whoever wrote it. (This
+                // waits only where nothing is read from memory.)
                 files.durable.named(&files.root, &path)?;
             }
             Ok(Look {
@@ -222,7 +247,7 @@ impl Tree for Files {
             // A hard link is the exclusive create that also shows whole content.
             match fs::hard_link(&temporary.path, files.at(&at).join(CONDEMNED)) {
                 Ok(()) => Ok(Some(id)),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => files.condemned(&at),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => files.condemned(&at, Reach::Disk),
                 Err(e) => present(Err(e)),
             }
         })
@@ -234,7 +259,7 @@ impl Tree for Files {
         self.blocking(dir, move |files| {
             let dir = files.at(&at);
             let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
-            if dying || files.condemned(&at)? != Some(id) {
+            if dying || files.condemned(&at, Reach::Disk)? != Some(id) {
                 return Ok(false);
             }
             Ok(present(fs::rename(dir.join(CONDEMNED), dir.join(DYING)))?.is_some())
@@ -338,8 +363,8 @@ impl Tree for Files {
 
     async fn open(&self, path: &str) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
         let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let Some(file) = present(File::open(files.at(&file)))? else {
+        self.reading(path, move |files, reach| {
+            let Some(file) = reach.open(&files.at(&file))? else {
                 return Ok(None);
             };
             let reader = reader::FileReader::new(file, files.chunk)?;

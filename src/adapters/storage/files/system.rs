@@ -26,7 +26,37 @@ pub(super) fn touch(path: &Path) -> io::Result<()> {
 
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod native {
-    use super::{File, io};
+    use std::fs::Metadata;
+
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    use super::{File, Path, io};
+
+    /// Opens the file if the kernel has in memory what its path says.
+    pub(in super::super) fn open_in_memory(path: &Path) -> io::Result<File> {
+        open(path, OFlags::RDONLY)
+    }
+
+    /// The file's size and times, if the kernel has them in memory.
+    pub(in super::super) fn stat_in_memory(path: &Path) -> io::Result<Metadata> {
+        open(path, OFlags::PATH)?.metadata()
+    }
+
+    fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::CLOEXEC;
+        Ok(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)?.into())
+    }
+
+    /// Reads what the kernel has in memory of these bytes: how many from the first.
+    pub(in super::super) fn read_in_memory(
+        file: &File,
+        bytes: &mut [u8],
+        offset: u64,
+    ) -> io::Result<usize> {
+        let mut bytes = [io::IoSliceMut::new(bytes)];
+        Ok(preadv2(file, &mut bytes, offset, ReadWriteFlags::NOWAIT)?)
+    }
 
     /// Whether [`syncfs`] does anything.
     pub(in super::super) const HAS_SYNCFS: bool = true;
@@ -47,7 +77,21 @@ mod native {
 
 #[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
 mod native {
-    use super::{File, io};
+    use std::fs::Metadata;
+
+    use super::{File, Path, io};
+
+    pub(in super::super) fn open_in_memory(_: &Path) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in super::super) fn stat_in_memory(_: &Path) -> io::Result<Metadata> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in super::super) fn read_in_memory(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     pub(in super::super) const HAS_SYNCFS: bool = false;
 
@@ -61,7 +105,9 @@ mod native {
     }
 }
 
-pub(super) use native::{HAS_SYNCFS, boot_id, syncfs};
+pub(super) use native::{
+    HAS_SYNCFS, boot_id, open_in_memory, read_in_memory, stat_in_memory, syncfs,
+};
 
 /// Asks the system to write everything out. It may return before that is done:
 /// it is for leftovers of dead processes, not for promises.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
+use super::reach::Reach;
 use super::{Files, Inner, layout, present, sight, unavailable, with_dir};
 use crate::adapters::storage::records::Moment;
 use crate::adapters::storage::session::{self, Record};
@@ -234,7 +235,7 @@ impl Inner {
     /// The session in `dir` as its record says. Bytes beyond the record's
     /// offset are left as they are: the next append writes over them.
     fn session(&self, dir: &Path, id: &UploadId) -> io::Result<Option<UploadSession>> {
-        let Some(bytes) = super::read_all(&dir.join(RECORD))? else {
+        let Some(bytes) = Reach::Disk.read(&dir.join(RECORD))? else {
             return Ok(present(fs::metadata(dir))?.map(|metadata| UploadSession {
                 id: id.clone(),
                 started_at: sight(&metadata).modified,
