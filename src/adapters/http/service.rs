@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::CONTENT_LENGTH;
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -123,6 +123,7 @@ impl Service {
         };
         // Only now: what was replaced while this waited is over.
         let serving = self.current.get();
+        let is_one_at_a_time = head.version <= Version::HTTP_11;
         let exchange = Exchange {
             registry: Arc::clone(&serving.registry),
             visitor: Arc::new(Visitor {
@@ -130,6 +131,7 @@ impl Service {
                 headers: head.headers,
                 authority: head.uri.authority().cloned(),
                 connection: Arc::clone(connection),
+                holes: connection.holes().filter(|_| is_one_at_a_time).cloned(),
             }),
             body,
             caller: Caller::default(),

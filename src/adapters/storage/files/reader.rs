@@ -10,7 +10,10 @@ use bytes::Bytes;
 
 use super::reach::Reach;
 use crate::domain::model::ByteStream;
-use crate::ports::{BlobReader, StoreError};
+use crate::ports::{BlobReader, StoreError, SystemFile};
+
+/// How much of a file is sent at once.
+const PIECE: u64 = 256 * 1024;
 
 /// Content that stays readable after its removal, as open files do.
 pub(super) struct FileReader {
@@ -50,6 +53,29 @@ impl BlobReader for FileReader {
             }
         });
         Ok(Box::pin(stream))
+    }
+
+    fn file(&self, range: Range<u64>) -> Option<SystemFile> {
+        let file = Arc::clone(&self.file);
+        let pieces = futures_util::stream::try_unfold(range, move |rest| {
+            let file = Arc::clone(&file);
+            async move {
+                if rest.is_empty() {
+                    return Ok(None);
+                }
+                let end = rest.end.min(rest.start + PIECE);
+                // Files are read from their beginning, and ahead: where a
+                // piece's end is in memory, so is the rest of it.
+                if Reach::Memory.read_at(&file, end - 1, 1).is_err() {
+                    read_at(file, rest.start, end - rest.start).await?;
+                }
+                Ok(Some((rest.start..end, end..rest.end)))
+            }
+        });
+        Some(SystemFile {
+            file: self.file.clone(),
+            pieces: Box::pin(pieces),
+        })
     }
 }
 
