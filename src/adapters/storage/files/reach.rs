@@ -72,3 +72,6 @@ impl Reach {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;
