@@ -14,6 +14,7 @@ use crate::adapters::http::callers::Visitor;
 use crate::adapters::http::conditions;
 use crate::adapters::http::error::HttpError;
 use crate::adapters::http::headers::CONTENT_DIGEST;
+use crate::adapters::http::progress::LEAST;
 use crate::adapters::http::range::{self, Wanted};
 use crate::adapters::http::reply::Reply;
 use crate::domain::error::RegistryError;
@@ -22,9 +23,6 @@ use crate::ports::BlobReader;
 
 /// Blobs say nothing about what they are.
 const OCTETS: &str = "application/octet-stream";
-
-/// What is smaller goes out together with its head.
-const SENT_BY_THE_KERNEL: u64 = 64 * 1024;
 
 /// What a digest names never changes.
 pub const IMMUTABLE: &str = "max-age=31536000, immutable";
@@ -83,14 +81,17 @@ async fn content(
     reader: &dyn BlobReader,
     range: Range<u64>,
 ) -> Result<ResponseBody, HttpError> {
-    let holes = visitor.holes.as_ref();
-    let holes = holes.filter(|_| range.end - range.start >= SENT_BY_THE_KERNEL);
-    let body = holes.and_then(|holes| holes.body(reader.file(range.clone())?));
-    if let Some(body) = body {
-        return Ok(body);
+    let length = range.end - range.start;
+    let read = |range| async { reader.read(range).await.map_err(RegistryError::from) };
+    if length <= LEAST {
+        // It goes out together with its head.
+        return Ok(body::small(read(range).await?, length).await);
     }
-    let bytes = reader.read(range).await.map_err(RegistryError::from)?;
-    Ok(body::stream(bytes))
+    let holes = visitor.holes.as_ref();
+    match holes.and_then(|holes| holes.body(reader.file(range.clone())?)) {
+        Some(body) => Ok(body),
+        None => Ok(body::stream(read(range).await?)),
+    }
 }
 
 async fn partial(
