@@ -168,6 +168,12 @@ impl Tree for Files {
             .map(|bytes| bytes.map(Bytes::from))
     }
 
+    async fn has(&self, path: &str) -> Result<bool, StoreError> {
+        let file = path.to_owned();
+        self.reading(path, move |files, reach| reach.has(&files.at(&file)))
+            .await
+    }
+
     async fn write(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
         let file = path.to_owned();
         self.blocking(path, move |files| {

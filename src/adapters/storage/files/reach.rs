@@ -14,6 +14,9 @@ use super::{present, system};
 /// What is larger is not copied on a thread that others wait for.
 const AT_MOST: u64 = 256 * 1024;
 
+/// The least that the kernel has in memory of a file.
+const PAGE: usize = 4096;
+
 /// How far a read may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -36,9 +39,18 @@ impl Reach {
     /// The file's size and times; `None` where there is none.
     pub(super) fn stat(self, path: &Path) -> io::Result<Option<Metadata>> {
         present(match self {
-            Self::Memory => system::stat_in_memory(path),
+            Self::Memory => system::find_in_memory(path).and_then(|it| it.metadata()),
             Self::Disk => fs::metadata(path),
         })
+    }
+
+    /// Whether there is a file.
+    pub(super) fn has(self, path: &Path) -> io::Result<bool> {
+        let there = match self {
+            Self::Memory => present(system::find_in_memory(path))?.is_some(),
+            Self::Disk => present(fs::metadata(path))?.is_some(),
+        };
+        Ok(there)
     }
 
     /// The whole file; `None` where there is none.
@@ -46,10 +58,17 @@ impl Reach {
         let Some(mut file) = self.open(path)? else {
             return Ok(None);
         };
-        if self == Self::Memory {
-            return self.read_at(&file, 0, file.metadata()?.len()).map(Some);
-        }
         let mut bytes = Vec::new();
+        if self == Self::Memory {
+            // Most are small. What ends within a page is in memory as a whole.
+            bytes.resize(PAGE, 0);
+            let length = system::read_in_memory(&file, &mut bytes, 0)?;
+            if length == PAGE {
+                return self.read_at(&file, 0, file.metadata()?.len()).map(Some);
+            }
+            bytes.truncate(length);
+            return Ok(Some(bytes));
+        }
         file.read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }

@@ -26,8 +26,6 @@ pub(super) fn touch(path: &Path) -> io::Result<()> {
 
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod native {
-    use std::fs::Metadata;
-
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
     use rustix::io::{ReadWriteFlags, preadv2};
 
@@ -38,9 +36,10 @@ mod native {
         open(path, OFlags::RDONLY)
     }
 
-    /// The file's size and times, if the kernel has them in memory.
-    pub(in super::super) fn stat_in_memory(path: &Path) -> io::Result<Metadata> {
-        open(path, OFlags::PATH)?.metadata()
+    /// The file, if the kernel has in memory what its path says: it can't be
+    /// read, but tells its size and times.
+    pub(in super::super) fn find_in_memory(path: &Path) -> io::Result<File> {
+        open(path, OFlags::PATH)
     }
 
     fn open(path: &Path, flags: OFlags) -> io::Result<File> {
@@ -77,15 +76,13 @@ mod native {
 
 #[cfg(not(all(target_os = "linux", not(feature = "portable"))))]
 mod native {
-    use std::fs::Metadata;
-
     use super::{File, Path, io};
 
     pub(in super::super) fn open_in_memory(_: &Path) -> io::Result<File> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(in super::super) fn stat_in_memory(_: &Path) -> io::Result<Metadata> {
+    pub(in super::super) fn find_in_memory(_: &Path) -> io::Result<File> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -106,7 +103,7 @@ mod native {
 }
 
 pub(super) use native::{
-    HAS_SYNCFS, boot_id, open_in_memory, read_in_memory, stat_in_memory, syncfs,
+    HAS_SYNCFS, boot_id, find_in_memory, open_in_memory, read_in_memory, syncfs,
 };
 
 /// Asks the system to write everything out. It may return before that is done:
