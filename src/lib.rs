@@ -23,9 +23,12 @@ pub mod domain {
     pub mod mirror;
     pub mod model;
     pub mod namespaces;
+    mod pulls;
+    mod recent;
     mod references;
     pub mod referrers;
     pub mod registry;
+    pub mod scrub;
     pub mod tags;
     pub mod uploads;
     #[cfg(test)]
@@ -50,6 +53,7 @@ pub mod ports {
     mod manifest_store;
     mod marks;
     mod mount_hints;
+    mod pull_times;
     mod referrer_index;
     mod repository_index;
     mod storage_ports;
@@ -74,6 +78,7 @@ pub mod ports {
     pub use manifest_store::*;
     pub use marks::*;
     pub use mount_hints::*;
+    pub use pull_times::*;
     pub use referrer_index::*;
     pub use repository_index::*;
     pub use storage_ports::*;

@@ -13,11 +13,13 @@ mod layout;
 mod links;
 mod manifests;
 mod objects;
+mod pulls;
 mod records;
 mod referrers;
 mod repositories;
 mod s3;
 mod session;
+mod still;
 mod tags;
 mod token_keys;
 mod tree;
@@ -35,6 +37,11 @@ struct Store {
 impl Store {
     fn over(tree: Arc<dyn Tree>) -> Self {
         Self { tree, locks: None }
+    }
+
+    /// The same, and nothing is changed.
+    fn still(tree: Arc<dyn Tree>) -> Self {
+        Self::over(Arc::new(still::Still::new(tree)))
     }
 }
 
@@ -76,6 +83,27 @@ pub fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<StoragePor
     check_format(&root.join(layout::FORMAT)).map_err(failed)?;
     let files = files::Files::open(root, mode, chunk)?;
     let store = Store::over(Arc::new(files.clone()));
+    Ok(ports(store, Arc::new(files)))
+}
+
+/// The store in files below `root` for somebody who only looks: nothing is
+/// changed but the file that tells the time, and what changes anything answers
+/// as if it had. Upload sessions are the exception: they are the real ones.
+///
+/// # Errors
+///
+/// Where there is no such directory, or it holds a newer layout than this.
+pub fn open_files_to_look(root: &Path, chunk: usize) -> Result<StoragePorts, StoreError> {
+    let failed = |source| StoreError::Unavailable {
+        what: format!("opening {}", root.display()),
+        source: Box::new(source),
+    };
+    std::fs::read_dir(root).map_err(failed)?;
+    if let Ok(format) = std::fs::read(root.join(layout::FORMAT)) {
+        is_known_format(&format).map_err(failed)?;
+    }
+    let files = files::Files::over(root, files::Durable::Off, chunk)?;
+    let store = Store::still(Arc::new(files.clone()));
     Ok(ports(store, Arc::new(files)))
 }
 
@@ -148,6 +176,7 @@ fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
         tags: store.clone(),
         referrers: store.clone(),
         repositories: store.clone(),
+        pulls: store.clone(),
         deletions: store.clone(),
         token_keys: store.clone(),
         hints: None,

@@ -94,9 +94,46 @@ pub struct PolicyTest {
 }
 
 /// Check the storage backend for inconsistencies
-#[derive(Debug, PartialEq, Eq, FromArgs)]
-#[argh(subcommand, name = "scrub")]
-pub struct Scrub {}
+#[derive(Debug, Default, PartialEq, Eq, FromArgs)]
+#[argh(
+    subcommand,
+    name = "scrub",
+    note = "All parts are run, or those that are named; what is certain is mended. Ends with 0 when nothing is\nleft to do, with 1 when it failed, and with 2 when something is left."
+)]
+#[expect(clippy::struct_excessive_bools, reason = "they are switches")]
+pub struct Scrub {
+    /// only tell what would be done
+    #[argh(switch)]
+    pub dry_run: bool,
+
+    /// the part that checks links, manifests, tags and referrers
+    #[argh(switch)]
+    pub links: bool,
+
+    /// the part that removes idle uploads and stray temporary files
+    #[argh(switch)]
+    pub uploads: bool,
+
+    /// the part that applies the retention policies
+    #[argh(switch)]
+    pub retention: bool,
+
+    /// the part that frees what nothing references
+    #[argh(switch)]
+    pub collect: bool,
+
+    /// besides, read all content and compare it with its digest
+    #[argh(switch)]
+    pub verify: bool,
+
+    /// let retention delete more than it may at once
+    #[argh(switch)]
+    pub force: bool,
+
+    /// print JSON, an object for each line
+    #[argh(switch)]
+    pub json: bool,
+}
 
 /// Run the registry listeners
 #[derive(Debug, PartialEq, Eq, FromArgs)]

@@ -18,9 +18,12 @@ use super::wiring::BuildError;
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CommandError {
-    /// The command has a name, and no more yet.
+    /// The option has a name, and no more yet.
     #[error("{0} is not part of this version yet; nothing was checked and nothing was changed")]
     NotYet(&'static str),
+    /// A part of a scrub.
+    #[error("scrub: not everything could be looked at")]
+    Incomplete,
     /// The configuration makes no sense.
     #[error(transparent)]
     Configuration(#[from] ConfigError),
@@ -46,7 +49,7 @@ pub enum CommandError {
     },
     /// Another server may work on the store now, or nobody can tell.
     #[error(
-        "storage.s3: the lease on the bucket was lost; the server stops rather than write beside another one"
+        "storage.s3: the lease on the bucket was lost; this process stops rather than write beside another one"
     )]
     LeaseLost,
     /// A second signal came before the first was obeyed.

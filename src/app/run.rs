@@ -18,6 +18,9 @@ const FAILED: u8 = 1;
 /// `policy test`: the request is denied.
 const DENIED: u8 = 2;
 
+/// `scrub`: something is not as it should be.
+const DAMAGED: u8 = 2;
+
 /// The command line or the configuration makes no sense (`EX_USAGE` of sysexits).
 const BAD_CONFIGURATION: u8 = 64;
 
@@ -49,9 +52,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match &cli.command {
         Command::HashPassword(_) => commands::hash_password::hash_password().map(success),
         Command::Policy(policy) => execute(async |_| test_policy(&configuration(named)?, policy)),
-        Command::Scrub(_) => {
-            execute(async |_| commands::scrub::scrub(&configuration(named)?).map(success))
-        }
+        Command::Scrub(arguments) => execute(async |signals| {
+            let config = configuration(named)?;
+            let scrub = commands::scrub::scrub(config, arguments, &signals.stop);
+            let is_sound = Box::pin(scrub).await?;
+            Ok(ExitCode::from(if is_sound { 0 } else { DAMAGED }))
+        }),
         Command::Server(_) => execute(async |signals| {
             let stop = signals.stop.clone();
             let served = commands::server::server(named, environment, stop).await;

@@ -31,7 +31,7 @@ use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Clock, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
+use crate::ports::{Clock, LockManager, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
 
 /// How long the end of the server may wait for a store that does not answer.
 const LAST_RELEASES: Duration = Duration::from_secs(10);
@@ -136,10 +136,7 @@ impl Built {
         let store = Arc::downgrade(&self.store);
         let same = earlier.filter(|it| it.config == *config && it.store.ptr_eq(&store));
         same.or_else(|| {
-            let settings = CollectorSettings {
-                grace_period: config.grace_period.duration(),
-                rate_limit: config.rate_limit.and_then(NonZero::new),
-            };
+            let settings = collector_settings(config);
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let Store { ports, locks, .. } = &*self.store;
             config.enabled.then(|| Collecting {
@@ -157,6 +154,72 @@ impl Built {
         if tokio::time::timeout(LAST_RELEASES, released).await.is_err() {
             tracing::warn!("a lease on a store is not given back, and ends by itself");
         }
+    }
+}
+
+/// What a command works with that tends the store, beside a server or without one.
+pub struct Upkeep {
+    /// The configuration.
+    pub config: Config,
+    /// The store; to look at only, if that was asked for.
+    pub storage: StoragePorts,
+    /// The locks of all who write to it.
+    pub locks: Arc<dyn LockManager>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    store: Option<Arc<Store>>,
+}
+
+impl Upkeep {
+    /// Opens the store. Who only looks needs no lease on it, and excludes nobody.
+    ///
+    /// # Errors
+    /// When it can't be opened; on a bucket without a lock store also while a server works on it.
+    pub async fn open(
+        config: Config,
+        only_look: bool,
+        shared: &Shared,
+    ) -> Result<Self, BuildError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let (storage, locks, store) = if only_look {
+            let (storage, locks) = store::open_to_look(&config).await?;
+            (storage, locks, None)
+        } else {
+            let store = Store::open(&config, None, shared).await?;
+            (store.ports.clone(), Arc::clone(&store.locks), Some(store))
+        };
+        Ok(Self {
+            config,
+            storage,
+            locks,
+            clock,
+            store,
+        })
+    }
+
+    /// A collector of this store.
+    #[must_use]
+    pub fn collector(&self) -> Collector {
+        let settings = collector_settings(&self.config.collector);
+        Collector::new(&self.storage, &self.locks, &self.clock, settings)
+    }
+
+    /// Gives the store free for other servers.
+    pub async fn release(self) {
+        let Some(store) = self.store else { return };
+        if tokio::time::timeout(LAST_RELEASES, store.release())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a lease on a store is not given back, and ends by itself");
+        }
+    }
+}
+
+fn collector_settings(config: &CollectorConfig) -> CollectorSettings {
+    CollectorSettings {
+        grace_period: config.grace_period.duration(),
+        rate_limit: config.rate_limit.and_then(NonZero::new),
     }
 }
 

@@ -6,8 +6,9 @@ use crate::domain::error::RegistryError;
 use crate::domain::model::{Listing, Page, RepositoryName};
 use crate::ports::{RepositoryIndex, StoragePorts};
 
-/// How many names are read at once at least: with small pages, somebody who
-/// may see none of many repositories would make the store list them as often.
+/// How many names are read at once after the first page: with small ones,
+/// somebody who may see none of many repositories would make the store list
+/// them as often.
 const AT_ONCE: usize = 1000;
 
 /// Listings of repositories.
@@ -33,22 +34,23 @@ impl Catalog {
         page: &Page<String>,
         may_see: &(dyn Fn(&RepositoryName) -> bool + Sync),
     ) -> Result<Listing<RepositoryName>, RegistryError> {
-        let mut items = Vec::new();
+        let mut listing = Listing::none();
         let mut rest = Page {
             after: page.after.clone(),
-            limit: page.limit.map(|limit| limit.max(AT_ONCE)),
+            // With one more than the page, whoever may see all needs no second.
+            limit: page.limit.map(|limit| limit.saturating_add(1)),
         };
         loop {
-            let listing = self.repositories.list(&rest).await?;
-            rest.after = listing.items.last().map(ToString::to_string);
-            for repository in listing.items.into_iter().filter(|name| may_see(name)) {
-                if page.limit.is_some_and(|limit| items.len() >= limit) {
-                    return Ok(Listing { items, more: true });
+            let next = self.repositories.list(&rest).await?;
+            rest.after = next.items.last().map(ToString::to_string);
+            rest.limit = rest.limit.map(|limit| limit.max(AT_ONCE));
+            for repository in next.items.into_iter().filter(|name| may_see(name)) {
+                if !listing.add(page.limit, repository) {
+                    return Ok(listing);
                 }
-                items.push(repository);
             }
-            if !listing.more || rest.after.is_none() {
-                return Ok(Listing { items, more: false });
+            if !next.more || rest.after.is_none() {
+                return Ok(listing);
             }
         }
     }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Algorithm, Digest, Found, Page, RepositoryName, Thing, Timestamp};
+use crate::domain::model::{
+    Algorithm, Digest, Found, Look, Mark, Page, RepositoryName, Thing, Timestamp,
+};
 use crate::domain::references::{Digests, Doubt, References, short};
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
@@ -48,10 +50,10 @@ pub struct Collector {
 /// A thing that was found dead.
 #[derive(Clone)]
 struct Sentence {
-    /// The mark under which it was; empty where none is needed.
+    /// The mark under which it was.
     id: String,
-    /// When that was known: the end of the pass.
-    since: Option<Timestamp>,
+    /// When that was written, by the store's clock.
+    since: Timestamp,
 }
 
 /// What a pass did.
@@ -130,6 +132,35 @@ impl Collector {
         Ok(Some(work.report))
     }
 
+    /// A pass for somebody who does not come back soon: where it found marks that
+    /// are old enough, another one follows, and is their proof.
+    ///
+    /// # Errors
+    ///
+    /// As [`Collector::pass`].
+    pub async fn visit(
+        &mut self,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<Pass>, RegistryError> {
+        let Some(mut pass) = self.pass(go_on).await? else {
+            return Ok(None);
+        };
+        let now = self.storage.marks.now().await?;
+        let is_due = |it: &Sentence| now.since(it.since) >= self.settings.grace_period;
+        if self.sentences.values().any(is_due) {
+            let Some(second) = self.pass(go_on).await? else {
+                return Ok(None);
+            };
+            pass = Pass {
+                marked: pass.marked + second.marked,
+                removed: pass.removed + second.removed,
+                freed: pass.freed + second.freed,
+                ..second
+            };
+        }
+        Ok(Some(pass))
+    }
+
     async fn work<'a>(
         &self,
         go_on: &'a (dyn Fn() -> bool + Sync),
@@ -169,10 +200,6 @@ impl Collector {
         if let Err(why) = content {
             work.doubt("content", &why);
             self.put_off(|thing| thing.repository().is_none(), &mut work);
-        }
-        let now = self.storage.marks.now().await?;
-        for sentence in work.sentences.values_mut() {
-            sentence.since.get_or_insert(now);
         }
         Ok(go_on().then_some(work))
     }
@@ -253,8 +280,8 @@ impl Collector {
         Ok(look.thing.is_none())
     }
 
-    /// A manifest that stays pending for the grace period was given up. Whoever
-    /// pushes it holds its lock until it is settled, so no mark is needed.
+    /// A manifest that stays pending for the grace period was given up: whoever
+    /// pushes it takes the mark away, and holds its lock until it is settled.
     async fn revision(
         &self,
         repository: &RepositoryName,
@@ -262,35 +289,36 @@ impl Collector {
         work: &mut Work<'_>,
     ) -> Result<(), Doubt> {
         let key = (short(digest), hash(repository));
-        if self.settled.contains(&key) || self.is_settled(repository, digest).await? {
+        if self.settled.contains(&key) {
+            work.settled.insert(key);
+            return Ok(());
+        }
+        let manifests = &self.storage.manifests;
+        let look = manifests.look(repository, digest).await?;
+        if look.thing.is_some() {
             work.settled.insert(key);
             return Ok(());
         }
         let thing = Thing::Revision(repository.clone(), digest.clone());
-        if !self.is_due(&thing, "", work) {
-            self.sentence(thing, String::new(), work);
-            return Ok(());
-        }
-        let lock = self.locks.acquire(&LockKey::from(&thing)).await;
-        let lock = lock.map_err(StoreError::from)?;
-        let given_up = lock.during(async {
-            let given_up = !self.is_settled(repository, digest).await?;
-            if given_up {
-                self.storage.manifests.remove(repository, digest).await?;
+        match look.mark {
+            Mark::None => self.condemn(thing, work).await?,
+            Mark::Dying => self.pardon(&thing).await?,
+            Mark::Condemned(id) if self.is_due(&thing, &id, work) => {
+                let guard = self.locks.acquire(&LockKey::from(&thing)).await;
+                let guard = guard.map_err(StoreError::from)?;
+                let given_up = guard.during(async {
+                    let given_up = manifests.look(repository, digest).await? == look_of(&id);
+                    if given_up {
+                        manifests.remove(repository, digest).await?;
+                        self.storage.marks.pardon(&thing).await?;
+                    }
+                    Ok::<_, StoreError>(given_up)
+                });
+                work.report.removed += u64::from(given_up.await?);
             }
-            Ok::<_, StoreError>(given_up)
-        });
-        work.report.removed += u64::from(given_up.await?);
+            Mark::Condemned(id) => self.sentence(thing, id, work).await?,
+        }
         Ok(())
-    }
-
-    async fn is_settled(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-    ) -> Result<bool, StoreError> {
-        let look = self.storage.manifests.look(repository, digest).await?;
-        Ok(look.thing.is_some())
     }
 
     /// Everything that is stored, against all claims.
@@ -328,6 +356,14 @@ impl Work<'_> {
 fn causes(error: &dyn std::error::Error) -> String {
     let beneath = std::iter::successors(error.source(), |error| error.source());
     beneath.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// What is pending, and still marked so.
+fn look_of(id: &str) -> Look {
+    Look {
+        mark: Mark::Condemned(id.to_owned()),
+        thing: None,
+    }
 }
 
 fn hash(repository: &RepositoryName) -> u64 {

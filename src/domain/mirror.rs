@@ -12,6 +12,7 @@ use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::manifests::Manifests;
 use crate::domain::model::{Digest, Reference, RepositoryName, Tag};
+use crate::domain::recent::Recent;
 use crate::domain::referrers::Referrers;
 use crate::domain::uploads::Uploads;
 use crate::ports::{BlobLinks, BlobStore, Clock, LockManager, StoragePorts, Tasks, UploadSessions};
@@ -22,13 +23,11 @@ mod feed;
 mod fill;
 mod flights;
 mod manifests;
-mod recent;
 mod referrers;
 mod source;
 
 use fill::Fill;
 use flights::Flights;
-use recent::Recent;
 
 pub use circuit::Circuit;
 pub use source::{AnswersFor, Source, canonical};

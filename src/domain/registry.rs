@@ -17,6 +17,7 @@ use crate::domain::model::{
     AccessRequest, Action, Caller, Digest, Page, Reference, RepositoryName,
 };
 use crate::domain::namespaces::Namespaces;
+use crate::domain::pulls::Pulls;
 use crate::domain::referrers::{Referrers, ReferrersPage};
 use crate::domain::tags::Tags;
 use crate::domain::uploads::Uploads;
@@ -35,6 +36,7 @@ pub struct Registry {
     referrers: Arc<Referrers>,
     catalog: Catalog,
     mirror: Arc<Mirror>,
+    pulls: Arc<Pulls>,
     login: Option<Login>,
 }
 
@@ -62,6 +64,7 @@ impl Registry {
             access,
             blobs: Blobs::new(storage, locks),
             mirror: Mirror::new(storage, locks, clock, tasks, &stores),
+            pulls: Pulls::new(storage, clock, tasks),
             uploads,
             manifests,
             tags: Tags::new(storage),
@@ -82,6 +85,7 @@ impl Registry {
     pub fn succeeding(self, earlier: &Self) -> Self {
         Self {
             uploads: Arc::clone(&earlier.uploads),
+            pulls: Arc::clone(&earlier.pulls),
             ..self
         }
     }
@@ -202,7 +206,8 @@ impl Registry {
         self.read_manifest(repository, reference, read).await
     }
 
-    /// A manifest as it was pushed, here or upstream (end-3, GET).
+    /// A manifest as it was pushed, here or upstream (end-3, GET). This is what
+    /// counts as a pull.
     ///
     /// # Errors
     ///
@@ -213,7 +218,9 @@ impl Registry {
         reference: &Reference,
     ) -> Result<(FoundManifest, Bytes), RegistryError> {
         let read = || self.manifests.get(repository, reference).boxed();
-        self.read_manifest(repository, reference, read).await
+        let got = self.read_manifest(repository, reference, read).await?;
+        self.pulls.note(repository, &got.0.digest);
+        Ok(got)
     }
 
     /// Reads; in a mirror after that has looked upstream, where it has to.

@@ -9,7 +9,8 @@ use crate::domain::model::{
     Algorithm, Body, Digest, RepositoryName, Timestamp, UploadId, UploadSession,
 };
 use crate::ports::{
-    AppendError, BlobLinks, Clock, LockGuard, LockKey, LockManager, StoragePorts, UploadSessions,
+    AppendError, BlobLinks, Clock, IdleSession, LockGuard, LockKey, LockManager, StoragePorts,
+    UploadSessions,
 };
 
 mod chunk;
@@ -204,6 +205,16 @@ impl Uploads {
     ///
     /// [`RegistryError::Unavailable`].
     pub async fn expire(&self, max_age: Duration) -> Result<usize, RegistryError> {
+        let removed = self.expire_those(max_age, |_| true).await?;
+        Ok(removed + self.sweep(max_age, true).await?)
+    }
+
+    /// Removes those idle sessions that `is_given_up` says yes to.
+    pub(super) async fn expire_those(
+        &self,
+        max_age: Duration,
+        mut is_given_up: impl FnMut(&IdleSession) -> bool,
+    ) -> Result<usize, RegistryError> {
         let now = self.clock.now();
         let is_old = |touched: Timestamp| now.since(touched) > max_age;
         let mut removed = 0;
@@ -218,15 +229,25 @@ impl Uploads {
             let expired = async {
                 // Under the lock, once more: it may have moved on since the listing.
                 let touched = self.sessions.touched(&idle.repository, &idle.id).await?;
-                let is_old = touched.is_some_and(is_old);
-                if is_old {
+                let is_over = touched.is_some_and(is_old) && is_given_up(&idle);
+                if is_over {
                     self.sessions.remove(&idle.repository, &idle.id).await?;
                 }
-                Ok::<_, RegistryError>(usize::from(is_old))
+                Ok::<_, RegistryError>(usize::from(is_over))
             };
             removed += lock.during(expired).await?;
         }
-        Ok(removed + self.sessions.sweep(now.before(max_age)).await?)
+        Ok(removed)
+    }
+
+    /// Removes what writes left behind that never ended, or only counts it.
+    pub(super) async fn sweep(
+        &self,
+        max_age: Duration,
+        remove: bool,
+    ) -> Result<usize, RegistryError> {
+        let before = self.clock.now().before(max_age);
+        Ok(self.sessions.sweep(before, remove).await?)
     }
 
     /// The session's lock. Who comes second is told where the session stands,

@@ -103,7 +103,8 @@ pub trait ManifestStore: Send + Sync {
         manifest: &NewManifest,
     ) -> Result<(), StoreError>;
 
-    /// Takes the manifest away. Removing what is not there succeeds.
+    /// Takes the manifest away, with what is known of its pulls. Removing what
+    /// is not there succeeds.
     async fn remove(&self, repository: &RepositoryName, digest: &Digest) -> Result<(), StoreError>;
 
     /// The repository's revisions, with those that are pending, and those of

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::domain::model::{Thing, Timestamp};
 use crate::ports::StoreError;
 
-/// Three primitives out of which the collector's protocol is made
+/// The primitives out of which the collector's protocol is made
 /// (storage.md section 4). `doom` and `pardon` are called under the thing's lock.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
@@ -14,6 +14,10 @@ pub trait Marks: Send + Sync {
     /// returns the id that stands. `None` where the thing has no place any
     /// more; a mark never makes one.
     async fn condemn(&self, thing: &Thing) -> Result<Option<String>, StoreError>;
+
+    /// When the mark `id` was written, by the store's clock; `None` where it does
+    /// not stand.
+    async fn since(&self, thing: &Thing, id: &str) -> Result<Option<Timestamp>, StoreError>;
 
     /// Declares the thing dying if it still stands condemned under `id`, and
     /// is not dying already; false, and no change, if not.

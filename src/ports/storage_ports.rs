@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ports::{
     BlobLinks, BlobLocator, BlobStore, DeletionRecords, Durability, ManifestStore, Marks,
-    MountHints, ReferrerIndex, RepositoryIndex, TagIndex, TokenKeys, UploadSessions,
+    MountHints, PullTimes, ReferrerIndex, RepositoryIndex, TagIndex, TokenKeys, UploadSessions,
 };
 
 /// What a backend converts into, so that wiring one stays one line.
@@ -29,6 +29,8 @@ pub struct StoragePorts {
     pub referrers: Arc<dyn ReferrerIndex>,
     /// Repositories.
     pub repositories: Arc<dyn RepositoryIndex>,
+    /// Pulls.
+    pub pulls: Arc<dyn PullTimes>,
     /// What was deleted.
     pub deletions: Arc<dyn DeletionRecords>,
     /// What signs tokens.

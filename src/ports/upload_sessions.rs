@@ -92,8 +92,8 @@ pub trait UploadSessions: Send + Sync {
     ) -> Result<Option<Timestamp>, StoreError>;
 
     /// Removes what writes that never ended left behind, if it is older than
-    /// `before`: temporary files. How many there were.
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError>;
+    /// `before`: temporary files; or only counts it. How many there were.
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError>;
 }
 
 /// A session as a listing shows it.

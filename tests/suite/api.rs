@@ -12,6 +12,7 @@ mod limits;
 mod manifests;
 mod mirror;
 mod permissions;
+mod pulls;
 mod referrers;
 mod shutdown;
 mod tags;

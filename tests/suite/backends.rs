@@ -29,6 +29,7 @@ macro_rules! storage_contracts {
             marks:
                 an_unmarked_thing_is_seen_as_it_is,
                 a_mark_is_seen_before_the_thing,
+                a_mark_is_as_old_as_its_id,
                 condemning_again_adopts_the_mark_that_is_there,
                 condemning_makes_no_place_for_what_is_gone,
                 only_the_id_that_stands_can_doom,
@@ -67,6 +68,11 @@ macro_rules! storage_contracts {
                 a_removed_tag_is_gone_with_its_history,
                 tags_are_listed_in_byte_order_and_pages,
                 tags_that_point_at_a_digest_are_found;
+            pulls:
+                a_pull_is_known_by_the_store_s_clock,
+                the_last_pull_counts,
+                a_deleted_manifest_was_never_pulled,
+                a_pull_makes_no_repository;
             referrers:
                 referrers_are_listed_by_subject,
                 a_referrer_is_listed_once,

@@ -6,6 +6,7 @@ pub mod collector;
 pub mod locks;
 pub mod manifests;
 pub mod marks;
+pub mod pulls;
 pub mod referrers;
 pub mod repositories;
 pub mod tags;

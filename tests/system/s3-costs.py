@@ -63,6 +63,12 @@ def operations(registry):
         registry.put_manifest(name, "v1", pushed)
         return digest_of(pushed)
 
+    def pulled():
+        digest = image()
+        registry.send("GET", f"/v2/{name}/manifests/{digest}", expected=200)
+        time.sleep(0.5)  # the pull is noted behind it, once in five minutes
+        return digest
+
     def whole(content):
         path = f"/v2/{name}/blobs/uploads/?digest={digest_of(content)}"
         registry.send("POST", path, content, 201, {"Content-Type": "application/octet-stream"})
@@ -79,8 +85,8 @@ def operations(registry):
         ("GET of a blob", blob, get("GET", "blobs/{}")),
         ("GET of a part of a blob", blob, get("GET", "blobs/{}", 206, {"Range": "bytes=10-99"})),
         ("PUT of a manifest with a config and 3 layers, by tag", manifest, lambda it: registry.put_manifest(name, "v1", it)),
-        ("GET of a manifest by tag", image, get("GET", "manifests/v1")),
-        ("GET of a manifest by digest", image, get("GET", "manifests/{}")),
+        ("GET of a manifest by tag", pulled, get("GET", "manifests/v1")),
+        ("GET of a manifest by digest", pulled, get("GET", "manifests/{}")),
         ("HEAD of a manifest by tag", image, get("HEAD", "manifests/v1")),
         ("list of tags", image, get("GET", "tags/list")),
         ("list of referrers, of which there are none", image, get("GET", "referrers/{}")),

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::admission::Place;
-use super::connection::{Active, Connection};
+use super::connection::Active;
 use super::progress::{LEAST, Meter, Pulse};
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Body, ByteStream};
@@ -51,26 +51,75 @@ fn never(never: Infallible) -> io::Error {
     match never {}
 }
 
+/// How much of a body that nobody wants is read before its request is refused.
+/// As much as Go's server reads, on which clients rely: containerd 1.6 waits for
+/// ever when it is answered before it has written a manifest.
+const UNWANTED: u64 = 256 << 10;
+
+/// How long that is waited for.
+const UNWANTED_WITHIN: Duration = Duration::from_secs(2);
+
+/// What hyper received, for whoever reads it.
+#[derive(Clone)]
+pub struct Received(Arc<Mutex<Incoming>>);
+
+impl Received {
+    /// The body of a request that has just begun.
+    pub fn new(incoming: Incoming) -> Self {
+        Self(Arc::new(Mutex::new(incoming)))
+    }
+
+    /// Ends it: whether nothing is left on the connection. When `refused`, what is left
+    /// is read before, if it is little.
+    pub async fn end(self, refused: bool) -> bool {
+        let Some(incoming) = Arc::into_inner(self.0) else {
+            // A write that took too long has it.
+            return false;
+        };
+        let mut incoming = incoming
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        if incoming.is_end_stream() {
+            return true;
+        }
+        let is_little = incoming.size_hint().lower() <= UNWANTED;
+        let discarded = tokio::time::timeout(UNWANTED_WITHIN, discard(&mut incoming));
+        refused && is_little && matches!(discarded.await, Ok(Some(())))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Incoming> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Reads to the end; `None` if it is too far away.
+async fn discard(incoming: &mut Incoming) -> Option<()> {
+    let mut left = UNWANTED;
+    while let Some(frame) = incoming.frame().await {
+        let data = frame.ok()?.into_data().unwrap_or_default();
+        left = left.checked_sub(data.len() as u64)?;
+    }
+    Some(())
+}
+
 /// The body of a request. It fails with [`io::ErrorKind::TimedOut`] when the
 /// client lets it rest for too long.
 pub struct RequestBody {
-    incoming: Incoming,
+    received: Received,
     meter: Meter,
     alarm: Option<Pin<Box<Sleep>>>,
     pulse: Arc<Pulse>,
-    connection: Arc<Connection>,
     ended: bool,
 }
 
 impl RequestBody {
-    /// Takes over what hyper received on `connection`.
-    pub fn new(incoming: Incoming, connection: &Arc<Connection>, allowance: Duration) -> Self {
+    /// Reads what was received.
+    pub fn new(received: Received, allowance: Duration) -> Self {
         Self {
-            incoming,
+            received,
             meter: Meter::new(allowance),
             alarm: None,
             pulse: Arc::new(Pulse::new()),
-            connection: Arc::clone(connection),
             ended: false,
         }
     }
@@ -82,8 +131,9 @@ impl RequestBody {
 
     /// The body as the domain takes it.
     pub fn into_body(self) -> Body {
+        let length = self.received.lock().size_hint().exact();
         Body {
-            length: self.incoming.size_hint().exact(),
+            length,
             stream: self.boxed(),
         }
     }
@@ -92,7 +142,7 @@ impl RequestBody {
     /// limit is kept (CVE-2017-11468).
     pub async fn collect(mut self, limit: u64) -> Result<Bytes, RegistryError> {
         let mut left = limit;
-        let declared = self.incoming.size_hint().lower();
+        let declared = self.received.lock().size_hint().lower();
         let mut bytes = BytesMut::new();
         if declared > limit {
             return Err(RegistryError::ManifestTooLarge { limit });
@@ -107,9 +157,10 @@ impl RequestBody {
         Ok(bytes.freeze())
     }
 
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+    fn poll_incoming(&self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        let mut incoming = self.received.lock();
         loop {
-            let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+            let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
             match frame {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) if !data.is_empty() => return Poll::Ready(Some(Ok(data))),
@@ -153,18 +204,9 @@ impl Stream for RequestBody {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(alarm.as_mut().poll(cx));
         self.ended = true;
-        self.connection.leave_unread();
         self.pulse.beat();
         let message = "the client stopped sending";
         Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, message))))
-    }
-}
-
-impl Drop for RequestBody {
-    fn drop(&mut self) {
-        if !self.ended && !self.incoming.is_end_stream() {
-            self.connection.leave_unread();
-        }
     }
 }
 

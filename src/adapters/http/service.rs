@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::CONTENT_LENGTH;
+use hyper::header::{CONTENT_LENGTH, EXPECT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::admission::Place;
-use super::body::{self, Outgoing, RequestBody, ResponseBody};
+use super::body::{self, Outgoing, Received, RequestBody, ResponseBody};
 use super::callers::Visitor;
 use super::connection::Connection;
 use super::current::Current;
@@ -74,8 +74,14 @@ impl Service {
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
 
         let query_timeout = self.current.get().settings.query_timeout;
-        let body = RequestBody::new(incoming, connection, query_timeout);
+        // Who asked before it sent anything still waits for the answer.
+        let asked_first = head.headers.contains_key(EXPECT);
+        let received = Received::new(incoming);
+        let body = RequestBody::new(received.clone(), query_timeout);
         let outcome = self.outcome(connection, head, body, query_timeout).await;
+        if !received.end(outcome.result.is_err() && !asked_first).await {
+            connection.leave_unread();
+        }
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {

@@ -7,35 +7,34 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
-use super::tree::{Places, Tree};
+use super::tree::{Places, Tree, Valid};
 use super::unavailable;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
 mod durable;
+mod index;
 mod listing;
 mod names;
 mod reach;
 mod reader;
+mod sight;
 mod system;
 mod uploads;
 
 pub(super) use durable::Durable;
+use durable::on_one_file_system;
 use names::with_dir;
 use reach::Reach;
-
-/// The longest that a file system's clock stands still.
-const TICK: Duration = Duration::from_millis(10);
+use sight::{is_of_this_tick, sight, timestamp};
 
 /// Files below a root directory.
 #[derive(Clone)]
@@ -49,21 +48,28 @@ struct Inner {
     durable: Durable,
     chunk: usize,
     boot: String,
+    index: index::Index,
 }
 
 impl Files {
     /// The tree below `root`, which must exist. Transfers move `chunk` bytes at
     /// a time.
     pub(super) fn open(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
-        let text = root.to_string_lossy();
-        let service = opendal::services::Fs::default().root(&text);
-        let operator = opendal::Operator::new(service)
-            .map_err(|source| unavailable("opening the root directory", source))?;
         for dir in [layout::TMP, layout::REPOSITORIES, layout::BLOBS] {
             fs::create_dir_all(root.join(dir))
                 .and_then(|()| on_one_file_system(root, &root.join(dir)))
-                .map_err(|source| unavailable(&format!("using {text}/{dir}"), source))?;
+                .map_err(|source| {
+                    unavailable(&format!("using {}/{dir}", root.display()), source)
+                })?;
         }
+        Self::over(root, durable, chunk)
+    }
+
+    /// The same, and nothing is made.
+    pub(super) fn over(root: &Path, durable: Durable, chunk: usize) -> Result<Self, StoreError> {
+        let service = opendal::services::Fs::default().root(&root.to_string_lossy());
+        let operator = opendal::Operator::new(service)
+            .map_err(|source| unavailable("opening the root directory", source))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
@@ -71,6 +77,7 @@ impl Files {
                 durable,
                 chunk: chunk.max(4096),
                 boot: system::boot_id(),
+                index: index::Index::new(root.join(layout::TMP)),
             }),
         })
     }
@@ -105,16 +112,15 @@ impl Files {
             }
         }
     }
-}
 
-/// Files are renamed into place, and synced together: neither reaches beyond
-/// one file system. Better said at the start than to every push.
-fn on_one_file_system(root: &Path, dir: &Path) -> io::Result<()> {
-    if fs::metadata(root)?.dev() == fs::metadata(dir)?.dev() {
-        return Ok(());
+    async fn put(&self, path: &str, bytes: Bytes, mode: u32, sync: bool) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| {
+            let temporary = files.temporary(mode, &bytes, sync)?;
+            files.replace(&files.at(&file), temporary)
+        })
+        .await
     }
-    let message = "it lies on another file system than the root directory; both must be on one";
-    Err(io::Error::other(message))
 }
 
 /// Absence as `None`: the file is not there, or something on the way to it is
@@ -124,27 +130,6 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
         Err(e) => Err(e),
-    }
-}
-
-/// Whether the file's time can't be renewed, because the clock that it comes
-/// from has not moved since (it ticks a hundred times a second or more).
-fn is_of_this_tick(metadata: &fs::Metadata) -> bool {
-    let age = metadata.modified().map(|it| it.elapsed());
-    age.is_ok_and(|age| age.is_ok_and(|age| age < TICK))
-}
-
-fn sight(metadata: &fs::Metadata) -> Sight {
-    // A file system without times makes everything young, never old.
-    let modified = metadata.modified().ok().map_or(i64::MAX, |modified| {
-        match modified.duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
-            Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-        }
-    });
-    Sight {
-        size: metadata.len(),
-        modified: Timestamp::from_millis(modified),
     }
 }
 
@@ -175,30 +160,15 @@ impl Tree for Files {
     }
 
     async fn write(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let temporary = files.temporary(&bytes, false)?;
-            files.replace(&files.at(&file), temporary)
-        })
-        .await
+        self.put(path, bytes, 0o666, false).await
     }
 
     async fn write_synced(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let temporary = files.temporary(&bytes, true)?;
-            files.replace(&files.at(&file), temporary)
-        })
-        .await
+        self.put(path, bytes, 0o666, true).await
     }
 
     async fn write_private(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
-        let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let temporary = files.temporary_of_mode(0o600, &bytes, true)?;
-            files.replace(&files.at(&file), temporary)
-        })
-        .await
+        self.put(path, bytes, 0o600, true).await
     }
 
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
@@ -217,6 +187,36 @@ impl Tree for Files {
         }
         self.blocking(path, move |files| {
             Ok(present(system::touch(&files.at(&file)))?.is_some())
+        })
+        .await
+    }
+
+    async fn stamp(&self, path: &str) -> Result<(), StoreError> {
+        let file = path.to_owned();
+        self.blocking(path, move |files| names::stamp(&files.at(&file)))
+            .await
+    }
+
+    async fn times(&self, dir: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| {
+            listing::times(&files.at(&at), "", |path| {
+                Ok(Some(sight(&fs::metadata(path)?).modified))
+            })
+        })
+        .await
+    }
+
+    async fn read_times(
+        &self,
+        dir: &str,
+        leaf: &'static str,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| {
+            listing::times(&files.at(&at), leaf, |path| {
+                Ok(system::read_at(path)?.map(timestamp))
+            })
         })
         .await
     }
@@ -249,7 +249,7 @@ impl Tree for Files {
     async fn condemn(&self, dir: &str, id: &str) -> Result<Option<String>, StoreError> {
         let (at, id) = (dir.to_owned(), id.to_owned());
         self.blocking(dir, move |files| {
-            let temporary = files.temporary(id.as_bytes(), false)?;
+            let temporary = files.temporary(0o666, id.as_bytes(), false)?;
             // A hard link is the exclusive create that also shows whole content.
             match fs::hard_link(&temporary.path, files.at(&at).join(CONDEMNED)) {
                 Ok(()) => Ok(Some(id)),
@@ -314,8 +314,9 @@ impl Tree for Files {
         page: &Page<String>,
     ) -> Result<Listing<String>, StoreError> {
         let (at, leaf, page) = (dir.to_owned(), leaf.to_owned(), page.clone());
-        self.blocking(dir, move |files| {
-            listing::children(&files.at(&at), &leaf, &page)
+        self.blocking(dir, move |files| match &*leaf {
+            "" => listing::children(&files.at(&at), &page),
+            leaf => listing::with_leaf(&files.index, &files.at(&at), leaf, &page),
         })
         .await
     }
@@ -328,6 +329,20 @@ impl Tree for Files {
         let at = root.to_owned();
         self.blocking(root, move |files| listing::walk(&files.at(&at), markers))
             .await
+    }
+
+    async fn marked(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+        valid: Valid,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError> {
+        let (at, page) = (root.to_owned(), page.clone());
+        self.blocking(root, move |files| {
+            listing::marked(&files.index, &files.at(&at), markers, valid, &page)
+        })
+        .await
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
@@ -383,9 +398,9 @@ impl Tree for Files {
         self.inner.durable.persist().await
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
         self.blocking(layout::TMP, move |files| {
-            listing::sweep(&files.at(layout::TMP), before)
+            listing::sweep(&files.at(layout::TMP), before, remove)
         })
         .await
     }

@@ -20,6 +20,7 @@
 //!       data, startedat                              the bytes so far; since when
 //!       _session, _pieces/<n>                        offset and hash; pieces         (ours)
 //!     _referrers/<alg>/<hex>/<alg>-<hex>             a referrer, by its subject      (ours)
+//!     _pulls/<alg>-<hex>                             its time is the last pull's    (ours)
 //!     _deleted/<millis>-<alg>-<hex>-<random>         what was deleted                (ours)
 //! _registry/
 //!   format                                           which layout this is            (ours)
@@ -118,8 +119,11 @@ pub(super) fn revision_dir(repository: &RepositoryName, digest: &Digest) -> Stri
     )
 }
 
+/// In a revision's directory: the repository holds the manifest.
+pub(super) const LINK: &str = "link";
+
 pub(super) fn revision_link(repository: &RepositoryName, digest: &Digest) -> String {
-    format!("{}/link", revision_dir(repository, digest))
+    format!("{}/{LINK}", revision_dir(repository, digest))
 }
 
 pub(super) fn revision_meta(repository: &RepositoryName, digest: &Digest) -> String {
@@ -162,6 +166,15 @@ pub(super) fn referrers(repository: &RepositoryName, subject: &Digest) -> String
 pub(super) fn referrer(repository: &RepositoryName, subject: &Digest, digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm(), digest.hex());
     format!("{}/{algorithm}-{hex}", referrers(repository, subject))
+}
+
+pub(super) fn pulls(repository: &RepositoryName) -> String {
+    format!("{REPOSITORIES}/{repository}/_pulls")
+}
+
+pub(super) fn pull(repository: &RepositoryName, digest: &Digest) -> String {
+    let (algorithm, hex) = (digest.algorithm(), digest.hex());
+    format!("{}/{algorithm}-{hex}", pulls(repository))
 }
 
 pub(super) fn deletions(repository: &RepositoryName) -> String {

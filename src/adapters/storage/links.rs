@@ -98,6 +98,15 @@ impl Marks for Store {
         self.tree.condemn(&dir, &id).await
     }
 
+    /// Its time first: a mark that comes in its place has another id.
+    async fn since(&self, thing: &Thing, id: &str) -> Result<Option<Timestamp>, StoreError> {
+        let path = format!("{}/{}", layout::thing(thing).0, layout::CONDEMNED);
+        let seen = self.tree.stat(&path).await?;
+        let mark = self.tree.read(&path).await?;
+        let stands = mark.is_some_and(|mark| mark == id.as_bytes());
+        Ok(seen.filter(|_| stands).map(|it| it.modified))
+    }
+
     async fn doom(&self, thing: &Thing, id: &str) -> Result<bool, StoreError> {
         self.tree.doom(&layout::thing(thing).0, id).await
     }

@@ -176,7 +176,7 @@ impl ManifestStore for Store {
 
     async fn look(&self, repository: &RepositoryName, digest: &Digest) -> Result<Look, StoreError> {
         let dir = layout::revision_dir(repository, digest);
-        let look = self.tree.look(&dir, "link").await?;
+        let look = self.tree.look(&dir, layout::LINK).await?;
         if look.thing.is_none() {
             return Ok(look);
         }
@@ -239,9 +239,10 @@ impl ManifestStore for Store {
         self.tree
             .remove(&layout::revision_link(repository, digest))
             .await?;
-        self.tree
-            .remove(&layout::revision_meta(repository, digest))
-            .await
+        let meta = layout::revision_meta(repository, digest);
+        let pull = layout::pull(repository, digest);
+        try_join(self.tree.remove(&meta), self.tree.remove(&pull)).await?;
+        Ok(())
     }
 
     async fn list(

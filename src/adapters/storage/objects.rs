@@ -2,7 +2,6 @@
 //! S3, and the memory service, the tests' double of a store.
 
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use async_trait::async_trait;
@@ -14,15 +13,17 @@ use super::layout::{self, CONDEMNED, DYING};
 use super::s3::Client;
 use super::tree::{Places, Tree};
 use super::unavailable;
-use crate::domain::model::{ByteStream, Listing, Look, Mark, Page, Sight, Timestamp};
+use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
 mod abandoned;
 mod listing;
 mod pieces;
+mod reader;
 mod uploads;
 
 pub(super) use pieces::Parts;
+use reader::ObjectReader;
 
 /// What is larger is content, and may take its time.
 const SMALL: usize = 1 << 20;
@@ -259,6 +260,19 @@ impl Tree for Objects {
         self.put(path, bytes).await
     }
 
+    async fn stamp(&self, path: &str) -> Result<(), StoreError> {
+        self.put(path, Bytes::new()).await
+    }
+
+    async fn times(&self, dir: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let all = self.all_below(dir).await?.into_iter();
+        let timed = all.map(|(name, metadata)| {
+            let time = self.time(&format!("{dir}/{name}"), &metadata);
+            (name, time)
+        });
+        Ok(timed.collect())
+    }
+
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
         if let Service::S3(_) = self.service {
             return self.look_by_listing(dir, name).await;
@@ -364,34 +378,10 @@ impl Tree for Objects {
         Ok(()) // an object that was put is there
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
         match &self.service {
             Service::Memory(_) => Ok(0), // an object is written at once
-            Service::S3(s3) => self.sweep_unfinished(s3, before).await,
+            Service::S3(s3) => self.sweep_unfinished(s3, before, remove).await,
         }
-    }
-}
-
-struct ObjectReader {
-    operator: Operator,
-    path: String,
-    size: u64,
-}
-
-#[async_trait]
-impl BlobReader for ObjectReader {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError> {
-        if range.is_empty() {
-            return Ok(Box::pin(stream::empty()));
-        }
-        let reader = self.operator.reader(&self.path).await;
-        let reader = reader.map_err(|source| unavailable(&self.path, source))?;
-        let stream = reader.into_bytes_stream(range).await;
-        let stream = stream.map_err(|source| unavailable(&self.path, source))?;
-        Ok(Box::pin(stream.into_stream()))
     }
 }

@@ -17,16 +17,17 @@ impl RepositoryIndex for Store {
     }
 
     async fn list(&self, page: &Page<String>) -> Result<Listing<RepositoryName>, StoreError> {
-        let markers = &[layout::MANIFESTS];
-        let all = self.tree.walk(layout::REPOSITORIES, markers).await?;
         // A directory whose name is no repository's cannot be pulled from.
-        let valid = |name: &String| name.parse::<RepositoryName>().is_ok();
-        let listing = Listing::cut(all.into_iter().filter(valid), page);
+        let valid = |name: &str| name.parse::<RepositoryName>().is_ok();
+        let listing = self
+            .tree
+            .marked(layout::REPOSITORIES, &[layout::MANIFESTS], valid, page);
+        let listing = listing.await?;
         Ok(Listing {
             items: listing
                 .items
                 .iter()
-                .filter_map(|n| n.parse().ok())
+                .filter_map(|it| it.parse().ok())
                 .collect(),
             more: listing.more,
         })

@@ -116,6 +116,15 @@ impl Bucket {
         }
     }
 
+    /// The storage ports for somebody who only looks: nothing is changed but the
+    /// object that tells the time, and what changes anything answers as if it had.
+    /// Upload sessions are the exception: they are the real ones.
+    #[must_use]
+    pub fn ports_to_look(&self) -> StoragePorts {
+        let store = Store::still(Arc::new(self.objects.clone()));
+        ports(store, Arc::new(self.objects.clone()))
+    }
+
     /// Makes this process the only one that writes to the bucket below its
     /// prefix, for as long as the answer lives. Waits where the last owner may
     /// still be alive.

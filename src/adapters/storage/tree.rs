@@ -11,6 +11,9 @@ use crate::ports::{BlobReader, StoreError};
 /// What [`Tree::places`] finds. An error ends it.
 pub(super) type Places = BoxStream<'static, Result<Vec<Place>, StoreError>>;
 
+/// Which paths a listing shows.
+pub(super) type Valid = fn(&str) -> bool;
+
 /// A directory of a thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
@@ -75,6 +78,24 @@ pub(super) trait Tree: Send + Sync {
         self.write(path, bytes).await
     }
 
+    /// Sets the object's time to now, and makes it, empty, where there is none;
+    /// for it, no more than one directory. After a power cut, it may be as before.
+    async fn stamp(&self, path: &str) -> Result<(), StoreError>;
+
+    /// The objects in `dir`, each with its time.
+    async fn times(&self, dir: &str) -> Result<Vec<(String, Timestamp)>, StoreError>;
+
+    /// The names in `dir` whose `leaf` was read after it was written, and when
+    /// it last was, not counting this program: as far as the store keeps that.
+    async fn read_times(
+        &self,
+        dir: &str,
+        leaf: &'static str,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let _ = (dir, leaf);
+        Ok(Vec::new())
+    }
+
     /// The marks in `dir`, and after them the object called `name` in it.
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError>;
 
@@ -112,6 +133,19 @@ pub(super) trait Tree: Send + Sync {
         markers: &'static [&'static str],
     ) -> Result<Vec<String>, StoreError>;
 
+    /// As [`Tree::walk`], a page of it in byte order, without the paths that
+    /// are not `valid` and what is below such.
+    async fn marked(
+        &self,
+        root: &str,
+        markers: &'static [&'static str],
+        valid: Valid,
+        page: &Page<String>,
+    ) -> Result<Listing<String>, StoreError> {
+        let all = self.walk(root, markers).await?.into_iter();
+        Ok(Listing::cut(all.filter(|path| valid(path)), page))
+    }
+
     /// Every directory below `dir`, at whatever depth, that holds an object
     /// called `name`, or a mark. In no order, in pieces.
     fn places(&self, dir: &str, name: &'static str) -> Places;
@@ -125,6 +159,6 @@ pub(super) trait Tree: Send + Sync {
     /// Returns when everything written before the call survives a power cut.
     async fn persist(&self) -> Result<(), StoreError>;
 
-    /// Removes temporary objects older than `before`; how many.
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError>;
+    /// Removes temporary objects older than `before`, or counts them; how many.
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError>;
 }

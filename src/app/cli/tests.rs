@@ -28,7 +28,7 @@ fn no_configuration_need_be_named() {
         parse(&["scrub"]),
         Ok(Cli {
             config: None,
-            command: Command::Scrub(Scrub {})
+            command: Command::Scrub(Scrub::default())
         })
     );
 }

@@ -76,18 +76,7 @@ impl Store {
         earlier: Option<&Arc<Self>>,
         shared: &Shared,
     ) -> Result<Arc<Self>, BuildError> {
-        let settings = Settings {
-            storage: config.storage.clone(),
-            lock_store: config.lock_store.clone(),
-            chunk: config.streaming_chunk_size(),
-            authorities: match &config.storage {
-                StorageConfig::S3(S3Config {
-                    ca_bundle: Some(file),
-                    ..
-                }) => tokio::fs::read(file).await.ok(),
-                StorageConfig::S3(_) | StorageConfig::Fs(_) => None,
-            },
-        };
+        let settings = Settings::of(config).await;
         if let Some(same) = earlier.filter(|it| it.settings == settings) {
             return Ok(Arc::clone(same));
         }
@@ -217,7 +206,39 @@ impl Opening {
     }
 }
 
+/// The store for somebody who only looks, and who needs no lock for it.
+pub(super) async fn open_to_look(
+    config: &Config,
+) -> Result<(StoragePorts, Arc<dyn LockManager>), BuildError> {
+    let chunk = config.streaming_chunk_size().as_usize();
+    let ports = match &config.storage {
+        StorageConfig::Fs(fs) => {
+            storage::open_files_to_look(&fs.root_dir, chunk).map_err(of_files)?
+        }
+        StorageConfig::S3(s3) => {
+            let bucket = Bucket::open(s3, chunk).await.map_err(refused)?;
+            bucket.ports_to_look()
+        }
+    };
+    Ok((ports, Arc::new(MemoryLocks::new(PATIENCE))))
+}
+
 impl Settings {
+    async fn of(config: &Config) -> Self {
+        Self {
+            storage: config.storage.clone(),
+            lock_store: config.lock_store.clone(),
+            chunk: config.streaming_chunk_size(),
+            authorities: match &config.storage {
+                StorageConfig::S3(S3Config {
+                    ca_bundle: Some(file),
+                    ..
+                }) => tokio::fs::read(file).await.ok(),
+                StorageConfig::S3(_) | StorageConfig::Fs(_) => None,
+            },
+        }
+    }
+
     async fn open(&self) -> Result<(Opened, Place), BuildError> {
         let chunk = self.chunk.as_usize();
         match &self.storage {

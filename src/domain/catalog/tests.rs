@@ -19,19 +19,21 @@ fn catalog(names: Vec<String>) -> Catalog {
     Catalog::new(&world.into_ports().storage)
 }
 
-/// A caller who may see nothing, asking for pages of one.
+/// A caller who may see nothing, asking for pages of one: one page, and the
+/// rest at once.
 #[test]
 fn what_the_caller_may_not_see_is_not_listed_one_by_one() {
     let mut world = World::new();
-    world.repositories.expect_list().times(1).returning(|page| {
+    world.repositories.expect_list().times(2).returning(|page| {
         let names = (0..500).map(|n| format!("hidden-{n}").parse().unwrap());
-        Ok(Listing::cut(
+        let listing = Listing::cut(
             names,
-            &Page {
-                after: None,
+            &Page::<RepositoryName> {
+                after: page.after.as_ref().map(|after| after.parse().unwrap()),
                 limit: page.limit,
             },
-        ))
+        );
+        Ok(listing)
     });
     let catalog = Catalog::new(&world.into_ports().storage);
     let page = Page {

@@ -30,13 +30,7 @@ impl Collector {
             .is_some_and(|it| is_fresh(work.now.since(it.modified)));
         match look.mark {
             Mark::None if claimed || fresh || look.thing.is_none() => {}
-            Mark::None if work.sentences.len() >= SENTENCES => {}
-            Mark::None => {
-                if let Some(id) = self.storage.marks.condemn(&thing).await? {
-                    work.report.marked += 1;
-                    self.sentence(thing, id, work);
-                }
-            }
+            Mark::None => self.condemn(thing, work).await?,
             // Alive, or left by somebody who died: what was proven then, may
             // not be true any more.
             Mark::Dying => self.pardon(&thing).await?,
@@ -50,7 +44,7 @@ impl Collector {
                 }
                 return Ok(gone);
             }
-            Mark::Condemned(id) => self.sentence(thing, id, work),
+            Mark::Condemned(id) => self.sentence(thing, id, work).await?,
         }
         Ok(false)
     }
@@ -65,23 +59,51 @@ impl Collector {
         }
     }
 
-    /// Notes that the thing is marked with `id`, unless that is known.
-    pub(super) fn sentence(&self, thing: Thing, id: String, work: &mut Work<'_>) {
-        let known = self.sentences.get(&thing).filter(|known| known.id == id);
-        let since = known.and_then(|known| known.since);
-        work.sentences.insert(thing, Sentence { id, since });
+    /// Marks the thing, unless too many wait already.
+    pub(super) async fn condemn(
+        &self,
+        thing: Thing,
+        work: &mut Work<'_>,
+    ) -> Result<(), StoreError> {
+        if work.sentences.len() < SENTENCES
+            && let Some(id) = self.storage.marks.condemn(&thing).await?
+        {
+            work.report.marked += 1;
+            self.sentence(thing, id, work).await?;
+        }
+        Ok(())
     }
 
-    /// Whether `id` was read so long ago that this pass's scan is its proof.
+    /// Notes that the thing is marked with `id`. A later pass, whose scan begins
+    /// after this, can be the proof.
+    pub(super) async fn sentence(
+        &self,
+        thing: Thing,
+        id: String,
+        work: &mut Work<'_>,
+    ) -> Result<(), StoreError> {
+        let known = self.sentences.get(&thing).filter(|known| known.id == id);
+        let since = match known {
+            Some(known) => Some(known.since),
+            None => self.storage.marks.since(&thing, &id).await?,
+        };
+        // One that was taken away since was nobody's sentence.
+        if let Some(since) = since {
+            work.sentences.insert(thing, Sentence { id, since });
+        }
+        Ok(())
+    }
+
+    /// Whether `id` was read in an earlier pass, so that this one's scan is its
+    /// proof, and is old enough.
     pub(super) fn is_due(&self, thing: &Thing, id: &str, work: &Work<'_>) -> bool {
         let known = self.sentences.get(thing).filter(|known| known.id == id);
-        let since = known.and_then(|known| known.since);
-        since.is_some_and(|since| work.now.since(since) >= self.settings.grace_period)
+        known.is_some_and(|it| work.now.since(it.since) >= self.settings.grace_period)
     }
 
     /// Takes the marks away if they still stand. A new one can only be somebody
     /// else's, who begins anew.
-    async fn pardon(&self, thing: &Thing) -> Result<(), StoreError> {
+    pub(super) async fn pardon(&self, thing: &Thing) -> Result<(), StoreError> {
         let lock = self.locks.acquire(&LockKey::from(thing)).await?;
         lock.during(self.storage.marks.pardon(thing)).await
     }

@@ -29,6 +29,27 @@ pub struct Listing<T> {
     pub more: bool,
 }
 
+impl<T> Listing<T> {
+    /// Nothing yet.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            items: Vec::new(),
+            more: false,
+        }
+    }
+
+    /// Puts the next item on the page; false where it is full, and there is
+    /// more than it shows.
+    pub fn add(&mut self, limit: Option<usize>, item: T) -> bool {
+        self.more = limit.is_some_and(|limit| self.items.len() >= limit);
+        if !self.more {
+            self.items.push(item);
+        }
+        !self.more
+    }
+}
+
 impl<T: Ord> Listing<T> {
     /// Cuts the page out of everything there is, in any order.
     #[must_use]

@@ -359,8 +359,8 @@ async fn only_sessions_that_are_still_old_under_their_lock_expire() {
     world
         .uploads
         .expect_sweep()
-        .withf(|before| before.as_millis() == 500)
-        .returning(|_| Ok(2));
+        .withf(|before, remove| before.as_millis() == 500 && *remove)
+        .returning(|_, _| Ok(2));
 
     let removed = uploads(world)
         .expire(Duration::from_millis(500))

@@ -1,5 +1,7 @@
 //! How requests travel: protocols, expectations, malformed text.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
@@ -129,6 +131,24 @@ async fn an_early_refusal_is_no_reset() {
     Answer::read(&mut stream, false)
         .await
         .expect_error(403, "DENIED");
+}
+
+/// containerd 1.6 waits for ever when it is answered before it has written a
+/// manifest; Go's server reads little bodies first, and so clients rely on it.
+#[tokio::test]
+async fn a_little_body_is_read_before_it_is_refused() {
+    let registry = TestRegistry::with(Setup::with_namespaces([("*", Setup::closed())])).await;
+    let head = "PUT /v2/a/manifests/1 HTTP/1.1\r\nHost: r\r\nContent-Length: 7\r\n\r\n";
+    let mut stream = registry.raw(head).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), stream.read_u8());
+    assert!(early.await.is_err(), "answered before the body was there");
+
+    // Nothing is left of it: the connection can be used again.
+    let rest = "contentGET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n";
+    stream.write_all(rest.as_bytes()).await.unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).await.unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 403").count(), 2, "{answers}");
 }
 
 /// code-8, code-13; 404 without JSON where the spec has no code.

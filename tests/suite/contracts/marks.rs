@@ -47,6 +47,20 @@ pub async fn a_mark_is_seen_before_the_thing(ports: &StoragePorts) {
     }
 }
 
+pub async fn a_mark_is_as_old_as_its_id(ports: &StoragePorts) {
+    for thing in things(ports).await {
+        let before = ports.marks.now().await.unwrap();
+        let first = ports.marks.condemn(&thing).await.unwrap().unwrap();
+        let since = ports.marks.since(&thing, &first).await.unwrap().unwrap();
+        assert!(since >= before, "{thing:?}: {since:?}, {before:?}");
+
+        ports.marks.pardon(&thing).await.unwrap();
+        assert_eq!(ports.marks.since(&thing, &first).await.unwrap(), None);
+        ports.marks.condemn(&thing).await.unwrap();
+        assert_eq!(ports.marks.since(&thing, &first).await.unwrap(), None);
+    }
+}
+
 pub async fn condemning_again_adopts_the_mark_that_is_there(ports: &StoragePorts) {
     for thing in things(ports).await {
         let first = ports.marks.condemn(&thing).await.unwrap();

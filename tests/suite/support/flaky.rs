@@ -90,6 +90,7 @@ impl Flaky {
             referrers: Arc::clone(self) as Arc<dyn ReferrerIndex>,
             repositories: Arc::clone(self) as Arc<dyn RepositoryIndex>,
             deletions: Arc::clone(self) as Arc<dyn DeletionRecords>,
+            pulls: Arc::clone(&self.inner.pulls),
             token_keys: Arc::clone(&self.inner.token_keys),
             hints: None,
             durability: Arc::clone(self) as Arc<dyn Durability>,
@@ -137,7 +138,7 @@ passes_on! { UploadSessions, uploads;
     fn remove(r: &RepositoryName, id: &UploadId) -> Result<(), StoreError>;
     fn list() -> Result<Vec<IdleSession>, StoreError>;
     fn touched(r: &RepositoryName, id: &UploadId) -> Result<Option<Timestamp>, StoreError>;
-    fn sweep(before: Timestamp) -> Result<usize, StoreError>;
+    fn sweep(before: Timestamp, remove: bool) -> Result<usize, StoreError>;
 }
 
 passes_on! { BlobLinks, links;
@@ -152,6 +153,7 @@ passes_on! { BlobLinks, links;
 passes_on! { Marks, marks;
     fn condemn(thing: &Thing) -> Result<Option<String>, StoreError>;
     fn doom(thing: &Thing, id: &str) -> Result<bool, StoreError>;
+    fn since(thing: &Thing, id: &str) -> Result<Option<Timestamp>, StoreError>;
     fn pardon(thing: &Thing) -> Result<(), StoreError>;
     fn now() -> Result<Timestamp, StoreError>;
 }
@@ -159,6 +161,7 @@ passes_on! { Marks, marks;
 passes_on! { ManifestStore, manifests;
     fn get(r: &RepositoryName, d: &Digest) -> Result<Option<StoredManifest>, StoreError>;
     fn stat(r: &RepositoryName, d: &Digest) -> Result<Option<ManifestInfo>, StoreError>;
+    fn describe(r: &RepositoryName, d: &Digest, size: u64) -> Result<Option<ManifestInfo>, StoreError>;
     fn claim(r: &RepositoryName, d: &Digest) -> Result<Option<Bytes>, StoreError>;
     fn look(r: &RepositoryName, d: &Digest) -> Result<Look, StoreError>;
     fn put_pending(r: &RepositoryName, m: &NewManifest) -> Result<(), StoreError>;

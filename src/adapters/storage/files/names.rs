@@ -1,12 +1,12 @@
 //! Names: how files get theirs all at once, and lose them with the directories
 //! that they leave empty.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Inner, layout, present};
+use super::{Inner, layout, present, system};
 
 /// How often a directory may vanish between its making and its use. Removers
 /// take empty directories away at any moment; each round they must win again.
@@ -27,19 +27,23 @@ pub(super) fn with_dir<T>(dir: &Path, mut work: impl FnMut() -> io::Result<T>) -
     work()
 }
 
+/// Sets the file's time to now. One that is not there is made, empty; but what
+/// was deleted with all that is around it does not come back.
+pub(super) fn stamp(path: &Path) -> io::Result<()> {
+    if present(system::touch(path))?.is_some() || present(File::create(path))?.is_some() {
+        return Ok(());
+    }
+    match path.parent().map_or(Ok(()), fs::create_dir) {
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
+        made => drop(present(made)?),
+    }
+    present(File::create(path)).map(drop)
+}
+
 impl Inner {
     /// A file under a temporary name, which goes with it unless it gets another.
-    pub(super) fn temporary(&self, bytes: &[u8], sync: bool) -> io::Result<Temporary> {
-        self.temporary_of_mode(0o666, bytes, sync)
-    }
-
-    /// The same, with what the user's mask leaves of these permissions.
-    pub(super) fn temporary_of_mode(
-        &self,
-        mode: u32,
-        bytes: &[u8],
-        sync: bool,
-    ) -> io::Result<Temporary> {
+    /// It has what the user's mask leaves of these permissions.
+    pub(super) fn temporary(&self, mode: u32, bytes: &[u8], sync: bool) -> io::Result<Temporary> {
         let name = uuid::Uuid::new_v4().simple().to_string();
         let path = self.at(layout::TMP).join(name);
         let mut file = with_dir(&self.at(layout::TMP), || {

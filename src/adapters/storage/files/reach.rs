@@ -32,7 +32,7 @@ impl Reach {
     pub(super) fn open(self, path: &Path) -> io::Result<Option<File>> {
         present(match self {
             Self::Memory => system::open_in_memory(path),
-            Self::Disk => File::open(path),
+            Self::Disk => system::open(path),
         })
     }
 

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::SystemTime;
 
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
@@ -24,16 +25,42 @@ pub(super) fn touch(path: &Path) -> io::Result<()> {
     )?)
 }
 
+/// Opens the file to read it; where the system can do that, without a trace: the
+/// time of the last read is then that of somebody else.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    match native::open_quietly(path) {
+        // It is somebody else's.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        opened => opened,
+    }
+}
+
+/// When somebody else last read the file, if that was after it was written.
+/// `None` where nobody can tell: also where this program's reads leave traces.
+pub(super) fn read_at(path: &Path) -> io::Result<Option<SystemTime>> {
+    let metadata = match native::open_quietly(path) {
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+        opened => opened?.metadata()?,
+    };
+    let read_at = metadata.accessed()?;
+    let is_known = native::IS_QUIET && read_at > metadata.modified()?;
+    Ok(is_known.then_some(read_at))
+}
+
 #[cfg(all(target_os = "linux", not(feature = "portable")))]
 mod native {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use nix::fcntl::OFlag;
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
     use rustix::io::{ReadWriteFlags, preadv2};
 
     use super::{File, Path, io};
 
-    /// Opens the file if the kernel has in memory what its path says.
+    /// Opens the file, without a trace, if the kernel has in memory what its path
+    /// says.
     pub(in super::super) fn open_in_memory(path: &Path) -> io::Result<File> {
-        open(path, OFlags::RDONLY)
+        open(path, OFlags::RDONLY | OFlags::NOATIME)
     }
 
     /// The file, if the kernel has in memory what its path says: it can't be
@@ -55,6 +82,16 @@ mod native {
     ) -> io::Result<usize> {
         let mut bytes = [io::IoSliceMut::new(bytes)];
         Ok(preadv2(file, &mut bytes, offset, ReadWriteFlags::NOWAIT)?)
+    }
+
+    /// Whether [`open_quietly`] is any different.
+    pub(super) const IS_QUIET: bool = true;
+
+    /// Refused where the file is another user's.
+    pub(super) fn open_quietly(path: &Path) -> io::Result<File> {
+        let flags = OFlag::O_NOATIME.bits();
+        let mut options = File::options();
+        options.read(true).custom_flags(flags).open(path)
     }
 
     /// Whether [`syncfs`] does anything.
@@ -88,6 +125,12 @@ mod native {
 
     pub(in super::super) fn read_in_memory(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) const IS_QUIET: bool = false;
+
+    pub(super) fn open_quietly(path: &Path) -> io::Result<File> {
+        File::open(path)
     }
 
     pub(in super::super) const HAS_SYNCFS: bool = false;

@@ -152,7 +152,7 @@ async fn only_old_temporary_files_are_swept() {
     fs::write(tmp.join("new"), b"").unwrap();
     let between = sight(&fs::metadata(tmp.join("new")).unwrap()).modified;
 
-    let swept = Tree::sweep(&scratch.files, between).await.unwrap();
+    let swept = Tree::sweep(&scratch.files, between, true).await.unwrap();
 
     assert_eq!(swept, 1);
     assert!(tmp.join("new").exists());

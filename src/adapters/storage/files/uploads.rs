@@ -198,7 +198,7 @@ impl UploadSessions for Files {
                 };
                 let uploads = files.at(&layout::uploads(&repository));
                 let page = crate::domain::model::Page::all();
-                for name in super::listing::children(&uploads, "", &page)?.items {
+                for name in super::listing::children(&uploads, &page)?.items {
                     let Ok(id) = name.parse::<UploadId>() else {
                         continue;
                     };
@@ -226,8 +226,8 @@ impl UploadSessions for Files {
             .await
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
-        super::Tree::sweep(self, before).await
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
+        super::Tree::sweep(self, before, remove).await
     }
 }
 
@@ -268,7 +268,7 @@ impl Inner {
         let record = Record::of(session, Some(&self.boot))
             .encode(RECORD)
             .map_err(io::Error::other)?;
-        let mut temporary = self.temporary(&record, false)?;
+        let mut temporary = self.temporary(0o666, &record, false)?;
         // Not through `replace`: a session that is gone must not come back.
         fs::rename(&temporary.path, &path)?;
         temporary.named = true;

@@ -52,6 +52,7 @@ fn nothing_of_ours_has_a_name_that_distribution_looks_for() {
         revision_meta(&name, &digest()),
         referrer(&name, &digest(), &digest()),
         format!("{}/x", deletions(&name)),
+        pull(&name, &digest()),
         format!("{}/{CONDEMNED}", blob_dir(&digest())),
         format!("{}/{DYING}", layer_link_dir(&name, &digest())),
         FORMAT.to_owned(),

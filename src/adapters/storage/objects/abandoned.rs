@@ -11,11 +11,12 @@ use crate::ports::StoreError;
 const DAY: Duration = Duration::from_hours(24);
 
 impl Objects {
-    /// Removes what was begun before `before` and never ended; how many.
+    /// Removes what was begun before `before` and never ended, or counts it; how many.
     pub(super) async fn sweep_unfinished(
         &self,
         s3: &S3,
         before: Timestamp,
+        remove: bool,
     ) -> Result<usize, StoreError> {
         let failed = |source| unavailable("unfinished multipart uploads", source);
         let unfinished = s3.client.unfinished().await.map_err(failed)?;
@@ -31,7 +32,9 @@ impl Objects {
         let mut removed = 0;
         for upload in &unfinished {
             if self.is_abandoned(upload, before).await? {
-                s3.client.give_up(upload).await.map_err(failed)?;
+                if remove {
+                    s3.client.give_up(upload).await.map_err(failed)?;
+                }
                 removed += 1;
             }
         }

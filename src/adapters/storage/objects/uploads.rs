@@ -214,7 +214,7 @@ impl UploadSessions for Objects {
         Ok(latest)
     }
 
-    async fn sweep(&self, before: Timestamp) -> Result<usize, StoreError> {
-        Tree::sweep(self, before).await
+    async fn sweep(&self, before: Timestamp, remove: bool) -> Result<usize, StoreError> {
+        Tree::sweep(self, before, remove).await
     }
 }

@@ -278,7 +278,7 @@ async fn abandoned_parts_are_found_and_removed() {
     store.server.asked();
 
     let before = Timestamp::from_millis(i64::try_from(age.as_millis()).unwrap());
-    let removed = store.ports.uploads.sweep(before).await.unwrap();
+    let removed = store.ports.uploads.sweep(before, true).await.unwrap();
 
     let asked = store.server.asked();
     let aborted: Vec<_> = asked
@@ -301,7 +301,11 @@ async fn abandoned_parts_are_found_and_removed() {
 async fn a_service_that_lists_no_unfinished_uploads_will_do() {
     let store = open().await;
 
-    let removed = store.ports.uploads.sweep(Timestamp::from_millis(0)).await;
+    let removed = store
+        .ports
+        .uploads
+        .sweep(Timestamp::from_millis(0), true)
+        .await;
 
     assert_eq!(removed.unwrap(), 0);
 }

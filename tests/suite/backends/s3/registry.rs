@@ -113,6 +113,16 @@ async fn what_is_asked_often_costs_few_requests() {
     image.push(&registry, "team/app", "v1").await;
     let digest = digest_of(image.manifest.as_bytes());
     let layer = digest_of(&image.layer);
+    // That it was pulled is noted behind it, and then not for five minutes.
+    server.asked();
+    let pulled = registry.get("/v2/team/app/manifests/v1").send().await;
+    pulled.expect_status(200);
+    let mut asked = Vec::new();
+    while !asked.iter().any(|it: &String| it.starts_with("PUT ")) {
+        tokio::task::yield_now().await;
+        asked.extend(server.asked());
+    }
+    assert!(asked.len() <= 6, "{asked:#?}");
     for (method, path, status, most) in [
         ("HEAD", format!("blobs/{layer}"), 200, 4),
         ("GET", format!("blobs/{layer}"), 200, 3),
