@@ -96,23 +96,6 @@ impl Files {
             .map_err(|source| unavailable(what, source))
     }
 
-    /// Reads right here what the kernel has in memory, and anything else off
-    /// the async threads.
-    async fn reading<T: Send + 'static>(
-        &self,
-        what: &str,
-        read: impl Fn(&Inner, Reach) -> io::Result<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        match read(&self.inner, Reach::Memory) {
-            Ok(found) => Ok(found),
-            // Whatever it is, the disk knows better.
-            Err(_) => {
-                self.blocking(what, move |files| read(files, Reach::Disk))
-                    .await
-            }
-        }
-    }
-
     async fn put(&self, path: &str, bytes: Bytes, mode: u32, sync: bool) -> Result<(), StoreError> {
         let file = path.to_owned();
         self.blocking(path, move |files| {

@@ -9,7 +9,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::{present, system};
+use super::{Files, Inner, present, system};
+use crate::ports::StoreError;
 
 /// What is larger is not copied on a thread that others wait for.
 const AT_MOST: u64 = 256 * 1024;
@@ -25,6 +26,25 @@ pub(super) enum Reach {
     Memory,
     /// To the disk, and that takes its time.
     Disk,
+}
+
+impl Files {
+    /// Reads right here what the kernel has in memory, and anything else off
+    /// the async threads.
+    pub(super) async fn reading<T: Send + 'static>(
+        &self,
+        what: &str,
+        read: impl Fn(&Inner, Reach) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match read(&self.inner, Reach::Memory) {
+            Ok(found) => Ok(found),
+            // Whatever it is, the disk knows better.
+            Err(_) => {
+                self.blocking(what, move |files| read(files, Reach::Disk))
+                    .await
+            }
+        }
+    }
 }
 
 impl Reach {
