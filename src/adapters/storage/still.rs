@@ -47,6 +47,22 @@ impl Tree for Still {
         Ok(self.0.stat(path).await?.is_some())
     }
 
+    async fn stamp(&self, _: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn times(&self, dir: &str) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.0.times(dir).await
+    }
+
+    async fn read_times(
+        &self,
+        dir: &str,
+        leaf: &'static str,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.0.read_times(dir, leaf).await
+    }
+
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
         self.0.look(dir, name).await
     }
