@@ -66,8 +66,8 @@ impl Socket {
         let (file, part) = holes.content(slices)?;
         loop {
             ready!(self.stream.poll_write_ready(cx))?;
-            let fill = || send(&self.stream, &file, &part);
-            match self.stream.try_io(Interest::WRITABLE, fill) {
+            let attempt = || send(&self.stream, &file, &part);
+            match self.stream.try_io(Interest::WRITABLE, attempt) {
                 // Cut short behind our back: what is missing is nowhere.
                 Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
                 Ok(sent) => {
