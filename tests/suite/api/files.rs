@@ -47,15 +47,17 @@ async fn large_blobs_come_back_whole_and_in_part() {
 async fn answers_on_one_connection_do_not_mix() {
     let (registry, _root) = start(Settings::default()).await;
     let contents = [700_000, 100, 65_536, 300_000, 1].map(|length| random(2, length));
-    let mut requests = String::new();
+    let mut requests = Vec::new();
     let mut expected = Vec::new();
     for content in &contents {
         let digest = registry.push_blob("a", content).await;
-        requests += &format!("GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: r\r\n\r\n");
+        requests.push(format!(
+            "GET /v2/a/blobs/{digest} HTTP/1.1\r\nHost: r\r\n\r\n"
+        ));
         expected.push(content);
     }
-    requests += "GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n";
-    let mut stream = registry.raw(&requests).await;
+    requests.push("GET /v2/ HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n".to_owned());
+    let mut stream = registry.raw(&requests.concat()).await;
 
     let mut received = Vec::new();
     stream.read_to_end(&mut received).await.unwrap();
