@@ -7,8 +7,8 @@ use futures_util::future::{Either, select};
 
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
-use crate::domain::removals::LINGER;
 use crate::domain::model::{Digest, Manifest, Mark, Page, RepositoryName, Thing};
+use crate::domain::removals::LINGER;
 use crate::ports::{
     BlobLinks, BlobLocator, BlobReader, BlobStore, Clock, Durability, LockError, LockKey,
     LockManager, ManifestStore, Marks, StoragePorts,

@@ -14,11 +14,13 @@ use crate::ports::{
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
 };
 
+mod contents;
 mod delete;
 mod evict;
 mod put;
 mod undelete;
 
+use contents::Contents;
 pub use put::{IfMatch, ManifestPush, PushedManifest};
 pub use undelete::{Restored, Undeletion};
 
@@ -36,6 +38,7 @@ pub struct Manifests {
     locks: Arc<dyn LockManager>,
     clock: Arc<dyn Clock>,
     looks: Looks,
+    contents: Contents,
     access: Arc<Access>,
 }
 
@@ -70,6 +73,7 @@ impl Manifests {
             locks: Arc::clone(locks),
             clock: Arc::clone(clock),
             looks: Looks::new(storage, locks),
+            contents: Contents::default(),
             access,
         }
     }
@@ -188,18 +192,17 @@ impl Manifests {
         repository: &RepositoryName,
         digest: Digest,
     ) -> Result<Option<(FoundManifest, Bytes)>, RegistryError> {
-        let Some(StoredManifest { info, bytes }) = self.manifests.get(repository, &digest).await?
-        else {
+        let stored = match self.contents.get(&digest) {
+            None => self.load(repository, &digest).await?,
+            Some(bytes) => {
+                let size = bytes.len() as u64;
+                let info = self.manifests.describe(repository, &digest, size).await?;
+                info.map(|info| StoredManifest { info, bytes })
+            }
+        };
+        let Some(StoredManifest { info, bytes }) = stored else {
             return Ok(None);
         };
-        let actual = Hasher::digest_of(digest.algorithm(), &bytes);
-        if actual != digest {
-            return Err(StoreError::Corrupt {
-                what: format!("the manifest {repository}@{digest}"),
-                source: format!("its bytes have the digest {actual}").into(),
-            }
-            .into());
-        }
         let media_type = info
             .media_type
             .unwrap_or_else(|| Manifest::media_type_of(&bytes));
@@ -209,6 +212,26 @@ impl Manifests {
             size: info.size,
         };
         Ok(Some((found, bytes)))
+    }
+
+    async fn load(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, RegistryError> {
+        let Some(stored) = self.manifests.get(repository, digest).await? else {
+            return Ok(None);
+        };
+        let actual = Hasher::digest_of(digest.algorithm(), &stored.bytes);
+        if actual != *digest {
+            return Err(StoreError::Corrupt {
+                what: format!("the manifest {repository}@{digest}"),
+                source: format!("its bytes have the digest {actual}").into(),
+            }
+            .into());
+        }
+        self.contents.keep(digest, &stored.bytes);
+        Ok(Some(stored))
     }
 }
 

@@ -161,6 +161,7 @@ passes_on! { Marks, marks;
 passes_on! { ManifestStore, manifests;
     fn get(r: &RepositoryName, d: &Digest) -> Result<Option<StoredManifest>, StoreError>;
     fn stat(r: &RepositoryName, d: &Digest) -> Result<Option<ManifestInfo>, StoreError>;
+    fn describe(r: &RepositoryName, d: &Digest, size: u64) -> Result<Option<ManifestInfo>, StoreError>;
     fn claim(r: &RepositoryName, d: &Digest) -> Result<Option<Bytes>, StoreError>;
     fn look(r: &RepositoryName, d: &Digest) -> Result<Look, StoreError>;
     fn put_pending(r: &RepositoryName, m: &NewManifest) -> Result<(), StoreError>;

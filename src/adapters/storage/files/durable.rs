@@ -9,6 +9,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{system, unavailable};
@@ -91,6 +92,16 @@ impl Durable {
             Self::Grouped(group) => group.sync().await,
         }
     }
+}
+
+/// Files are renamed into place, and synced together: neither reaches beyond
+/// one file system. Better said at the start than to every push.
+pub(super) fn on_one_file_system(root: &Path, dir: &Path) -> io::Result<()> {
+    if std::fs::metadata(root)?.dev() == std::fs::metadata(dir)?.dev() {
+        return Ok(());
+    }
+    let message = "it lies on another file system than the root directory; both must be on one";
+    Err(io::Error::other(message))
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 
+use super::reach::Reach;
 use super::{Files, Inner, layout, present, sight, unavailable, with_dir};
 use crate::adapters::storage::records::Moment;
 use crate::adapters::storage::session::{self, Record};
@@ -237,7 +238,7 @@ impl Inner {
     /// The session in `dir` as its record says. Bytes beyond the record's
     /// offset are left as they are: the next append writes over them.
     fn session(&self, dir: &Path, id: &UploadId) -> io::Result<Option<UploadSession>> {
-        let Some(bytes) = super::read_all(&dir.join(RECORD))? else {
+        let Some(bytes) = Reach::Disk.read(&dir.join(RECORD))? else {
             return Ok(present(fs::metadata(dir))?.map(|metadata| UploadSession {
                 id: id.clone(),
                 started_at: sight(&metadata).modified,
