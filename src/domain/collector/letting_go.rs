@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Collector, Work};
+use super::{Collector, Work, hash};
 use crate::domain::model::{Digest, Manifest, Page, RepositoryName, Thing, Timestamp};
-use crate::domain::references::Digests;
+use crate::domain::references::{Digests, short};
 use crate::ports::{Deletion, DeletionRecord, StoreError};
 
 /// How wrong two times of a store can be that tells it in seconds. What was
@@ -55,8 +55,12 @@ impl Collector {
         let deletions = &self.storage.deletions;
         let mut tagged = None;
         for record in expired {
-            let mut is_done = true;
             let deletion = record.deletion.filter(|it| it.manifest);
+            // While it is there again but not acknowledged, it still counts as a holder.
+            let key = |it: &Deletion| (short(&it.digest), hash(held.repository));
+            let mut is_done = deletion.as_ref().is_none_or(|it| {
+                !held.revisions.contains(&it.digest) || work.settled.contains(&key(it))
+            });
             for orphan in self.held_by(held, deletion.as_ref()).await? {
                 if tagged.is_none() {
                     tagged = Some(self.tagged(held.repository).await?);
