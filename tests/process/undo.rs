@@ -70,8 +70,8 @@ fn a_deletion_is_explained_and_undone_while_the_server_runs() {
     assert_eq!((code, told), (Some(0), expected));
     for tag in ["v1", "v2"] {
         let path = format!("/v2/a/b/manifests/{tag}");
-        let served = client.expect(200, "GET", &path, &[], &[]).unwrap();
-        assert_eq!(served.body, manifest);
+        let pulled = client.expect(200, "GET", &path, &[], &[]).unwrap();
+        assert_eq!(pulled.body, manifest);
     }
 
     let (code, told) = run(&place, &["undelete", "a/b:v1"]);

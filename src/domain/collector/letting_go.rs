@@ -31,6 +31,11 @@ impl Collector {
         let ever = Timestamp::from_millis(i64::MAX);
         let mut records = self.storage.deletions.list(repository, ever).await?;
         let before = work.at.before(self.settings.grace_period);
+        // What was seen settled may be gone, and have left a mark.
+        for deletion in records.iter().filter_map(|it| it.deletion.as_ref()) {
+            let key = (short(&deletion.digest), hash(repository));
+            work.settled.remove(&key);
+        }
         records.retain(|record| match &record.deletion {
             Some(deletion) if deletion.at >= before => {
                 work.restorable.insert(&deletion.digest);
