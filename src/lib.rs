@@ -17,6 +17,8 @@ pub mod domain {
     pub mod catalog;
     pub mod collector;
     pub mod error;
+    pub mod eviction;
+    pub mod explain;
     pub mod login;
     mod looks;
     pub mod manifests;

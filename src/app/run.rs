@@ -21,6 +21,9 @@ const DENIED: u8 = 2;
 /// `scrub`: something is not as it should be.
 const DAMAGED: u8 = 2;
 
+/// `why` and `undelete`: nothing is known of it.
+const UNKNOWN: u8 = 2;
+
 /// The command line or the configuration makes no sense (`EX_USAGE` of sysexits).
 const BAD_CONFIGURATION: u8 = 64;
 
@@ -62,6 +65,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let stop = signals.stop.clone();
             let served = commands::server::server(named, environment, stop).await;
             served.map(success)
+        }),
+        Command::Undelete(arguments) => execute(async |signals| {
+            let config = configuration(named)?;
+            let undelete = commands::undelete::undelete(config, arguments, &signals.stop);
+            let Some(restored) = Box::pin(undelete).await? else {
+                eprintln!("no deletion of it is known");
+                return Ok(ExitCode::from(UNKNOWN));
+            };
+            println!("{restored}");
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Why(arguments) => execute(async |signals| {
+            let why = commands::why::why(configuration(named)?, arguments, &signals.stop);
+            let answer = Box::pin(why).await?;
+            println!("{}", answer.text);
+            let code = match answer.known {
+                Some(true) => 0,
+                Some(false) => UNKNOWN,
+                None => FAILED,
+            };
+            Ok(ExitCode::from(code))
         }),
     };
     match done {

@@ -144,7 +144,7 @@ impl Built {
             let settings = collector_settings(config);
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let Store { ports, locks, .. } = &*self.store;
-            config.enabled.then(|| Collecting {
+            (config.enabled && self.store.may_be_collected()).then(|| Collecting {
                 collector: Collector::new(ports, locks, &clock, settings),
                 config: config.clone(),
                 store,

@@ -24,6 +24,12 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// How many bytes of the upstreams' content are kept; `None` for all of it.
+    #[must_use]
+    pub fn cache_max_size(&self) -> Option<u64> {
+        self.mirrors.as_ref()?.cache_max_size
+    }
+
     /// What a manifest may name without its being here: in a mirror anything,
     /// because it is filled with what is asked for.
     #[must_use]

@@ -26,12 +26,14 @@ mod durable;
 mod index;
 mod listing;
 mod names;
+mod network;
 mod reader;
 mod system;
 mod uploads;
 
 pub(super) use durable::Durable;
 use names::with_dir;
+pub(super) use network::kind as network_file_system;
 
 /// Files below a root directory.
 #[derive(Clone)]

@@ -19,6 +19,7 @@ use crate::app::shutdown::Hangups;
 use crate::app::wiring::{self, Built, Shared};
 use crate::domain::collector::Pass;
 use crate::domain::error::RegistryError;
+use crate::domain::eviction::Evicted;
 
 /// How many doubts of a pass are told.
 const DOUBTS: usize = 20;
@@ -110,7 +111,7 @@ async fn serve(
     served.map_err(failed)
 }
 
-/// Frees the space of what nothing references, again and again.
+/// Evicts from full caches, and frees the space of what nothing references, again and again.
 async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
     let mut collecting = None;
     loop {
@@ -123,17 +124,47 @@ async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationTok
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause), if collecting.is_some() => {}
+                () = tokio::time::sleep(pause) => {}
                 changed = running.changed() => match changed {
                     Ok(()) => break,
                     Err(_) => return,
                 },
             }
             pause = interval;
+            let go_on = || !stop.is_cancelled() && matches!(running.has_changed(), Ok(false));
+            // First, so that the collector finds what it lets go of.
+            let registry = Arc::clone(&running.borrow().registry);
+            tell_evicted(registry.evict(&go_on).await);
+            drop(registry);
             if let Some(it) = &mut collecting {
-                let go_on = || !stop.is_cancelled() && matches!(running.has_changed(), Ok(false));
                 tell(it.collector.pass(&go_on).await);
             }
+        }
+    }
+}
+
+fn tell_evicted(evicted: Result<Vec<Evicted>, RegistryError>) {
+    match evicted {
+        Ok(evicted) => {
+            for it in evicted {
+                let Evicted {
+                    namespace,
+                    held,
+                    left,
+                    manifests,
+                } = it;
+                tracing::info!(
+                    namespace,
+                    held,
+                    left,
+                    manifests,
+                    "evicted from a mirror's cache"
+                );
+            }
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the caches of mirrors could not be looked at");
         }
     }
 }

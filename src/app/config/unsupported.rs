@@ -27,7 +27,6 @@ use When::{On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
-    Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; all that was pulled is kept" },
     Row { key: "observability.tracing",                  when: Present, instead: "leave it out" },
     Row { key: "observability.bind_address",             when: Present, instead: "leave it out" },
     Row { key: "observability.port",                     when: Present, instead: "leave it out" },

@@ -30,7 +30,7 @@ pub struct CollectorConfig {
     pub interval: Seconds,
     /// How long something must have been unreferenced.
     pub grace_period: Seconds,
-    /// How many objects it looks at in a second; without it, as many as it can.
+    /// How many objects it looks at in a second; without it, what takes a twentieth of a processor.
     pub rate_limit: Option<u32>,
 }
 

@@ -24,6 +24,9 @@ Commands:
   policy            Explain what the access policies decide
   scrub             Check the storage backend for inconsistencies
   server            Run the registry listeners
+  undelete          Restore a manifest or tag that was deleted within the grace
+                    period
+  why               Explain what keeps a digest, or kept it
 
 ";
 

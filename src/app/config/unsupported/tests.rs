@@ -22,10 +22,6 @@ fn a_key_without_its_part_is_refused() {
             "observability.tracing.endpoint = 'grpc://x:4317'",
             "observability.tracing",
         ),
-        (
-            "repository.\"*\".cache_max_size = '1GB'",
-            "repository.\"*\".cache_max_size",
-        ),
     ] {
         assert_eq!(refused(rest), [key], "{rest}");
     }
