@@ -48,7 +48,7 @@ fn what_asks_for_nothing_is_accepted() {
 #[test]
 fn everything_is_refused_at_once_in_the_order_of_the_file() {
     assert_eq!(
-        refused("repository.a.cache_max_size = '1GB'\nobservability.on_main = true"),
-        ["repository.a.cache_max_size", "observability.on_main"]
+        refused("observability.on_main = true\nobservability.port = 9000"),
+        ["observability.on_main", "observability.port"]
     );
 }
