@@ -138,13 +138,15 @@ impl Retention {
         mode: Mode,
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Run>, RegistryError> {
+        // In one place in memory: it is large.
+        let work = Box::pin(self.work(mode, go_on));
         if mode == Mode::Plan {
-            return Ok(Some(self.work(mode, go_on).await?));
+            return Ok(Some(work.await?));
         }
         let Some(lock) = self.locks.try_acquire(&LockKey::Retention).await? else {
             return Ok(None);
         };
-        Ok(Some(lock.during(self.work(mode, go_on)).await?))
+        Ok(Some(lock.during(work).await?))
     }
 
     async fn work(

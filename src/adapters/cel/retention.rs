@@ -122,6 +122,10 @@ fn seconds<'b>(time: Option<Timestamp>) -> CowVal<'b, 'b> {
 }
 
 /// `top(text, list, k)`: whether the text is among the first `k` of the list.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the interpreter lends all arguments"
+)]
 pub(super) fn top(text: &CelString<'_>, list: &CelList<'_>, k: &CelInt) -> CelBool {
     let k = usize::try_from(*k.inner()).unwrap_or(0);
     let mut first = list.inner().iter().take(k);
@@ -129,6 +133,10 @@ pub(super) fn top(text: &CelString<'_>, list: &CelList<'_>, k: &CelInt) -> CelBo
 }
 
 /// Null is among nothing.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the interpreter lends all arguments"
+)]
 pub(super) fn top_of_null(_: &CelNull, _: &CelList<'_>, _: &CelInt) -> CelBool {
     CelBool::from(false)
 }
@@ -143,10 +151,11 @@ fn written_out(call: &mut CallExpr) -> Result<Option<Expr>, String> {
         ("days", false, [n]) => product(n, 86_400, "days(30)"),
         ("hours", false, [n]) => product(n, 3600, "hours(12)"),
         ("minutes", false, [n]) => product(n, 60, "minutes(90)"),
-        ("days" | "hours" | "minutes", ..) => Err(format!("expected {name}(number)")),
         ("top_pushed", false, [k]) => among(LAST_PUSHED, k, "top_pushed(10)"),
         ("top_pulled", false, [k]) => among(LAST_PULLED, k, "top_pulled(10)"),
-        ("top_pushed" | "top_pulled", ..) => Err(format!("expected {name}(number)")),
+        ("days" | "hours" | "minutes" | "top_pushed" | "top_pulled", ..) => {
+            Err(format!("expected {name}(number)"))
+        }
         ("top", false, [_, _, k]) => {
             whole(k, "top(image.tag, last_pushed, 10)")?;
             Ok(None)

@@ -10,6 +10,8 @@ use crate::ports::{Everything, RuleError};
 const DAY: i64 = 86_400_000;
 const NOW: Timestamp = Timestamp::from_millis(1000 * DAY);
 
+type Claim = fn() -> Result<Option<bytes::Bytes>, crate::ports::StoreError>;
+
 type Condition = fn(&Image, &Surroundings) -> Result<bool, RuleError>;
 
 /// A rule that is a function.
@@ -458,10 +460,7 @@ async fn nothing_is_deleted_while_two_clocks_disagree() {
 
 #[tokio::test]
 async fn a_repository_in_doubt_is_left_alone_and_told_of() {
-    let unreadable: [(
-        &str,
-        fn() -> Result<Option<bytes::Bytes>, crate::ports::StoreError>,
-    ); 3] = [
+    let unreadable: [(&str, Claim); 3] = [
         ("lost its content", || Ok(None)),
         ("lost its content", || Ok(Some("{}".into()))),
         ("down", || Err(outage())),

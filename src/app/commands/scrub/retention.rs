@@ -31,7 +31,7 @@ pub(super) async fn retention(
         tell(outcome, mode, report);
     }
     if let Some(why) = run.held_back {
-        report.found(held_back("everything".to_owned(), why));
+        report.found(held_back("everything".to_owned(), &why));
     }
     let images = run.repositories.iter().flat_map(|it| &it.images);
     let count = |verdict| images.clone().filter(|it| it.verdict == verdict).count();
@@ -67,11 +67,11 @@ fn tell(outcome: &Outcome, mode: Mode, report: &mut Report<'_>) {
         report.note(&format!("{repository}: {problem}"));
     }
     if let Some(why) = &outcome.held_back {
-        report.found(held_back(repository.to_string(), why.clone()));
+        report.found(held_back(repository.to_string(), why));
     }
 }
 
-fn held_back(place: String, why: String) -> Finding {
+fn held_back(place: String, why: &str) -> Finding {
     Finding {
         kind: "held-back",
         place,
