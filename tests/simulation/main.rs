@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use flaws::Flaw;
-use run::{Run, run};
+use run::{Run, run, run_with, run_without};
 
 #[expect(clippy::disallowed_methods, reason = "how many and which: told by CI")]
 fn number(name: &str) -> Option<u64> {
@@ -36,7 +36,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// The first of these seeds that breaks a promise, on as many threads as there are cores.
-fn first_broken(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> (u64, Option<Run>) {
+fn first_broken(seeds: std::ops::Range<u64>, run: fn(u64) -> Run) -> (u64, Option<Run>) {
     let next = Arc::new(AtomicU64::new(seeds.start));
     let found = Arc::new(Mutex::new(None::<Run>));
     let acknowledged = Arc::new(AtomicU64::new(0));
@@ -55,7 +55,7 @@ fn first_broken(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> (u64, Option
                     if seed >= end || found.lock().unwrap().is_some() {
                         return;
                     }
-                    let run = run(seed, flaw, false);
+                    let run = run(seed);
                     acknowledged.fetch_add(run.acknowledged as u64, Ordering::Relaxed);
                     if !run.broken.is_empty() {
                         let mut found = found.lock().unwrap();
@@ -77,7 +77,7 @@ fn first_broken(seeds: std::ops::Range<u64>, flaw: Option<Flaw>) -> (u64, Option
 #[test]
 fn whatever_happens_no_promise_is_broken() {
     if let Some(seed) = number("SIMULATION_SEED") {
-        let run = run(seed, None, true);
+        let run = run(seed, true);
         for line in &run.trace {
             println!("{line}");
         }
@@ -90,7 +90,7 @@ fn whatever_happens_no_promise_is_broken() {
     }
     let seeds = number("SIMULATION_SEEDS").unwrap_or(100);
     let begun = Instant::now();
-    let (acknowledged, broken) = first_broken(0..seeds, None);
+    let (acknowledged, broken) = first_broken(0..seeds, |seed| run(seed, false));
     if let Some(run) = broken {
         panic!("SIMULATION_SEED={}: {:#?}", run.seed, run.broken);
     }
@@ -102,7 +102,7 @@ fn whatever_happens_no_promise_is_broken() {
 #[test]
 fn a_seed_goes_the_same_way_each_time() {
     for seed in 0..20 {
-        let (first, again) = (run(seed, None, false), run(seed, None, false));
+        let (first, again) = (run(seed, false), run(seed, false));
         assert_eq!(first.fingerprint, again.fingerprint, "seed {seed}");
     }
 }
@@ -112,15 +112,18 @@ macro_rules! misses {
     ($($name:ident: $flaw:ident in $seeds:literal;)+) => {$(
         #[test]
         fn $name() {
-            let (_, broken) = first_broken(0..$seeds, Some(Flaw::$flaw));
+            let (_, broken) = first_broken(0..$seeds, |seed| run_without(seed, Flaw::$flaw));
             let run = broken.unwrap_or_else(|| panic!("{} seeds, and nothing is missed", $seeds));
             println!("seed {}: {}", run.seed, run.broken[0]);
+            // It is this rule, and nothing else.
+            let kept = run_with(run.seed, Flaw::$flaw);
+            assert!(kept.broken.is_empty(), "with it: {:#?}", kept.broken);
         }
     )+};
 }
 
 mod taken_out {
-    use super::{Flaw, first_broken};
+    use super::{Flaw, first_broken, run_with, run_without};
 
     misses! {
         looks_that_see_no_mark_are_missed: BlindLooks in 200;

@@ -33,14 +33,29 @@ pub struct Run {
     pub fingerprint: (u64, u64, u64),
 }
 
-pub fn run(seed: u64, flaw: Option<Flaw>, traced: bool) -> Run {
+/// As the seed says.
+pub fn run(seed: u64, traced: bool) -> Run {
+    run_in(seed, None, None, traced)
+}
+
+/// The setting in which a rule matters, with the rule.
+pub fn run_with(seed: u64, rule: Flaw) -> Run {
+    run_in(seed, Some(rule), None, false)
+}
+
+/// The same without it.
+pub fn run_without(seed: u64, rule: Flaw) -> Run {
+    run_in(seed, Some(rule), Some(rule), false)
+}
+
+fn run_in(seed: u64, setting: Option<Flaw>, flaw: Option<Flaw>, traced: bool) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build()
         .unwrap();
     runtime.block_on(async {
-        let world = World::new(seed, flaw, traced);
+        let world = World::new(seed, setting, flaw, traced);
         let content = Arc::new(Content::new());
         let history = History::new(&world, &content);
         world.note(|| format!("{:?}", world.plan));

@@ -71,14 +71,15 @@ pub enum Kind {
 }
 
 impl World {
-    pub fn new(seed: u64, flaw: Option<Flaw>, traced: bool) -> Arc<Self> {
+    /// `setting` is where a flaw matters, whether there is one or not.
+    pub fn new(seed: u64, setting: Option<Flaw>, flaw: Option<Flaw>, traced: bool) -> Arc<Self> {
         let mut random = Random::new(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         for _ in 0..8 {
             random.next(); // seeds that differ little begin alike
         }
         let mut plan = Plan::draw(&mut random);
-        if let Some(flaw) = flaw {
-            flaw.matters_in(&mut plan);
+        if let Some(setting) = setting {
+            setting.matters_in(&mut plan);
         }
         Self::of(plan, random, flaw, traced)
     }
