@@ -25,7 +25,7 @@ mod token_keys;
 mod tree;
 
 pub use s3::{Agree, Bucket, BucketError, Group, Owner, Pace};
-use tree::Tree;
+pub use tree::{Place, Places, Tree};
 
 /// The storage ports but for uploads, which each kind of tree stages its own way.
 struct Store {
@@ -86,6 +86,17 @@ pub fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<StoragePor
     Ok(ports(store, Arc::new(files)))
 }
 
+/// A store over any tree, and the sessions that become its content. `locks` are
+/// for a tree that renews a time by writing the object again.
+#[must_use]
+pub fn over(
+    tree: Arc<dyn Tree>,
+    uploads: Arc<dyn UploadSessions>,
+    locks: Option<Arc<dyn LockManager>>,
+) -> StoragePorts {
+    ports(Store { tree, locks }, uploads)
+}
+
 /// The store in files below `root` for somebody who only looks: nothing is
 /// changed but the file that tells the time, and what changes anything answers
 /// as if it had. Upload sessions are the exception: they are the real ones.
@@ -116,6 +127,12 @@ pub fn open_memory() -> Result<StoragePorts, StoreError> {
     let objects = objects::Objects::in_memory()?;
     let store = Store::over(Arc::new(objects.clone()));
     Ok(ports(store, Arc::new(objects)))
+}
+
+/// What kind of network file system a file store's root is on, if it is.
+#[must_use]
+pub fn network_file_system(root: &Path) -> Option<&'static str> {
+    files::network_file_system(root)
 }
 
 /// Where, below a file store's root, processes lock each other out.

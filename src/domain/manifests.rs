@@ -8,25 +8,31 @@ use crate::domain::access::Access;
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
+use crate::domain::removals::Removals;
 use crate::ports::{
-    BlobLinks, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
+    BlobLinks, BlobStore, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
 };
 
 mod contents;
 mod delete;
+mod evict;
 mod put;
+mod undelete;
 
 use contents::Contents;
 pub use put::{IfMatch, ManifestPush, PushedManifest};
+pub use undelete::{Restored, Undeletion};
 
 /// Pushes, pulls and deletes of manifests.
 pub struct Manifests {
     manifests: Arc<dyn ManifestStore>,
     tags: Arc<dyn TagIndex>,
+    blobs: Arc<dyn BlobStore>,
     links: Arc<dyn BlobLinks>,
     referrers: Arc<dyn ReferrerIndex>,
     deletions: Arc<dyn DeletionRecords>,
+    removals: Removals,
     marks: Arc<dyn Marks>,
     durability: Arc<dyn Durability>,
     locks: Arc<dyn LockManager>,
@@ -57,9 +63,11 @@ impl Manifests {
         Self {
             manifests: Arc::clone(&storage.manifests),
             tags: Arc::clone(&storage.tags),
+            blobs: Arc::clone(&storage.blobs),
             links: Arc::clone(&storage.links),
             referrers: Arc::clone(&storage.referrers),
             deletions: Arc::clone(&storage.deletions),
+            removals: Removals::new(storage, locks, clock),
             marks: Arc::clone(&storage.marks),
             durability: Arc::clone(&storage.durability),
             locks: Arc::clone(locks),

@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::{Places, Tree, Valid};
 use super::unavailable;
+use crate::adapters::units::one_thread;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
@@ -24,6 +24,8 @@ mod durable;
 mod index;
 mod listing;
 mod names;
+mod network;
+mod places;
 mod reach;
 mod reader;
 mod sight;
@@ -33,6 +35,7 @@ mod uploads;
 pub(super) use durable::Durable;
 use durable::on_one_file_system;
 use names::with_dir;
+pub(super) use network::kind as network_file_system;
 use reach::Reach;
 use sight::{is_of_this_tick, sight, timestamp};
 
@@ -70,6 +73,7 @@ impl Files {
         let service = opendal::services::Fs::default().root(&root.to_string_lossy());
         let operator = opendal::Operator::new(service)
             .map_err(|source| unavailable("opening the root directory", source))?;
+        one_thread::offer();
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
@@ -89,10 +93,8 @@ impl Files {
         work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner))
+        one_thread::step(move || work(&inner))
             .await
-            .map_err(io::Error::other)
-            .and_then(|result| result)
             .map_err(|source| unavailable(what, source))
     }
 
@@ -329,29 +331,7 @@ impl Tree for Files {
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
-        let (what, at) = (dir.to_owned(), self.inner.at(dir));
-        let (send, receive) = tokio::sync::mpsc::channel(1);
-        let listing = tokio::task::spawn_blocking(move || {
-            let mut send = |piece| send.blocking_send(piece).is_ok();
-            let mut piece = Vec::new();
-            listing::places(&at, name, &mut piece, &mut send)?;
-            send(piece);
-            Ok(())
-        });
-        // The end counts as one only if the listing says so, too.
-        stream::try_unfold(Some((receive, listing, what)), |state| async {
-            let Some((mut receive, listing, what)) = state else {
-                return Ok(None);
-            };
-            if let Some(piece) = receive.recv().await {
-                return Ok(Some((piece, Some((receive, listing, what)))));
-            }
-            let listed = listing.await.map_err(io::Error::other);
-            let listed = listed.and_then(|result| result);
-            listed.map_err(|source| unavailable(&what, source))?;
-            Ok(None)
-        })
-        .boxed()
+        places::below(dir.to_owned(), self.inner.at(dir), name)
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {

@@ -1,4 +1,4 @@
-//! What a storage service must be able to do; the ports are written over it once.
+//! What a storage service must be able to do; the ports are written over it once, for the simulation of the tests as well.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -9,20 +9,20 @@ use crate::domain::model::{Listing, Look, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
 /// What [`Tree::places`] finds. An error ends it.
-pub(super) type Places = BoxStream<'static, Result<Vec<Place>, StoreError>>;
+pub type Places = BoxStream<'static, Result<Vec<Place>, StoreError>>;
 
 /// Which paths a listing shows.
 pub(super) type Valid = fn(&str) -> bool;
 
 /// A directory of a thing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub struct Place {
     /// The last part of its path.
-    pub(super) name: String,
+    pub name: String,
     /// Whether the thing is in it.
-    pub(super) there: bool,
+    pub there: bool,
     /// Whether a mark is in it.
-    pub(super) marked: bool,
+    pub marked: bool,
 }
 
 impl Place {
@@ -42,7 +42,7 @@ pub(super) const PIECE: usize = 1000;
 /// there is `None`; directories are not things, and come and go by themselves.
 #[cfg_attr(test, mockall::automock)]
 #[async_trait]
-pub(super) trait Tree: Send + Sync {
+pub trait Tree: Send + Sync {
     /// The whole object. For records and links, not for content.
     async fn read(&self, path: &str) -> Result<Option<Bytes>, StoreError>;
 

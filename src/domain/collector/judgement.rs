@@ -1,15 +1,11 @@
 //! Judgement: what becomes of one thing, by its marks (storage.md section 4).
 
-use std::time::Duration;
+use futures_util::FutureExt;
 
 use super::{Collector, SENTENCES, Sentence, Work};
 use crate::domain::model::{Look, Mark, Thing};
+use crate::domain::removals::LINGER;
 use crate::ports::{LockKey, StoreError};
-
-/// How long a thing stays locked after a removal that got no answer: several
-/// times as long as a request may take. It may still be carried out, and must
-/// not meet what somebody has put there since.
-const LINGER: Duration = Duration::from_mins(1);
 
 impl Collector {
     /// What becomes of a thing that is not claimed, or that has a mark: whether
@@ -99,6 +95,7 @@ impl Collector {
     pub(super) fn is_due(&self, thing: &Thing, id: &str, work: &Work<'_>) -> bool {
         let known = self.sentences.get(thing).filter(|known| known.id == id);
         known.is_some_and(|it| work.now.since(it.since) >= self.settings.grace_period)
+            && !work.restorable.contains(thing.digest())
     }
 
     /// Takes the marks away if they still stand. A new one can only be somebody
@@ -108,6 +105,18 @@ impl Collector {
         lock.during(self.storage.marks.pardon(thing)).await
     }
 
+    /// Removes something under its lock, and keeps that while the removal may still be carried out.
+    pub(super) async fn patiently(
+        &self,
+        removal: impl Future<Output = Result<(), StoreError>>,
+    ) -> Result<(), StoreError> {
+        let removed = removal.await;
+        if removed.is_err() {
+            self.clock.sleep(LINGER).await;
+        }
+        removed
+    }
+
     /// Removes the thing, if the mark `id` still stands under its lock.
     async fn execute(&self, thing: &Thing, id: &str) -> Result<bool, StoreError> {
         let lock = self.locks.acquire(&LockKey::from(thing)).await?;
@@ -115,19 +124,14 @@ impl Collector {
             if !self.storage.marks.doom(thing, id).await? {
                 return Ok(false);
             }
-            let removed = match thing {
-                Thing::Data(digest) => self.storage.blobs.remove(digest).await,
-                Thing::Link(repository, digest) => {
-                    self.storage.links.remove(repository, digest).await
-                }
+            self.patiently(match thing {
+                Thing::Data(digest) => self.storage.blobs.remove(digest),
+                Thing::Link(repository, digest) => self.storage.links.remove(repository, digest),
                 Thing::Revision(repository, digest) => {
-                    self.remove_revision(repository, digest).await
+                    self.remove_revision(repository, digest).boxed()
                 }
-            };
-            if let Err(error) = removed {
-                self.clock.sleep(LINGER).await;
-                return Err(error);
-            }
+            })
+            .await?;
             self.storage.marks.pardon(thing).await?;
             Ok(true)
         })

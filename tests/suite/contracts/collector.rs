@@ -63,17 +63,21 @@ impl Setting {
     }
 }
 
-fn hasty(ports: &StoragePorts) -> Setting {
+pub(super) fn hasty(ports: &StoragePorts) -> Setting {
     Setting::over(ports, Duration::ZERO)
 }
 
-async fn push_blob(ports: &StoragePorts, name: &RepositoryName, bytes: &'static [u8]) -> Digest {
+pub(super) async fn push_blob(
+    ports: &StoragePorts,
+    name: &RepositoryName,
+    bytes: &'static [u8],
+) -> Digest {
     ports.links.add(name, &sha256(bytes)).await.unwrap();
     store_blob(ports, name, bytes).await
 }
 
 /// An image over two blobs, whose manifest may be another one's layer.
-async fn push_image(
+pub(super) async fn push_image(
     ports: &StoragePorts,
     name: &RepositoryName,
     config: &'static [u8],
@@ -88,11 +92,15 @@ async fn push_image(
     new
 }
 
-async fn is_linked(ports: &StoragePorts, name: &RepositoryName, digest: &Digest) -> bool {
+pub(super) async fn is_linked(
+    ports: &StoragePorts,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> bool {
     ports.links.exists(name, digest).await.unwrap()
 }
 
-async fn is_stored(ports: &StoragePorts, digest: &Digest) -> bool {
+pub(super) async fn is_stored(ports: &StoragePorts, digest: &Digest) -> bool {
     ports.blobs.look(digest).await.unwrap().thing.is_some()
 }
 
@@ -340,7 +348,12 @@ pub async fn old_records_of_deletions_are_listed_and_removed(ports: &StoragePort
 }
 
 /// Pushes a manifest as a client does.
-async fn put(setting: &Setting, name: &RepositoryName, tag: Option<&str>, text: &str) -> Digest {
+pub(super) async fn put(
+    setting: &Setting,
+    name: &RepositoryName,
+    tag: Option<&str>,
+    text: &str,
+) -> Digest {
     let digest = sha256(text.as_bytes());
     let reference = match tag {
         Some(tag) => Reference::Tag(tag.parse().unwrap()),
@@ -358,14 +371,14 @@ async fn put(setting: &Setting, name: &RepositoryName, tag: Option<&str>, text: 
     digest
 }
 
-async fn delete(setting: &Setting, name: &RepositoryName, digest: &Digest) {
+pub(super) async fn delete(setting: &Setting, name: &RepositoryName, digest: &Digest) {
     let reference = Reference::Digest(digest.clone());
     let manifests = setting.registry.manifests();
     let caller = Caller::default();
     manifests.delete(name, &reference, &caller).await.unwrap();
 }
 
-fn index(children: &[&Digest]) -> String {
+pub(super) fn index(children: &[&Digest]) -> String {
     let children = children.iter().map(|digest| {
         serde_json::json!({ "mediaType": MediaType::OCI_MANIFEST, "digest": digest, "size": 1 })
     });
@@ -377,14 +390,14 @@ fn index(children: &[&Digest]) -> String {
     .to_string()
 }
 
-fn signature(of: &Digest) -> String {
+pub(super) fn signature(of: &Digest) -> String {
     let subject = serde_json::json!({
         "mediaType": MediaType::OCI_MANIFEST, "digest": of, "size": 1,
     });
     image(b"{}", &[], &serde_json::json!({ "subject": subject }))
 }
 
-async fn stands(ports: &StoragePorts, name: &RepositoryName, digest: &Digest) -> bool {
+pub(super) async fn stands(ports: &StoragePorts, name: &RepositoryName, digest: &Digest) -> bool {
     ports.manifests.stat(name, digest).await.unwrap().is_some()
 }
 
@@ -456,5 +469,27 @@ pub async fn a_child_that_is_pushed_again_after_its_mark_stays(ports: &StoragePo
 
     assert!(stands(ports, &name, &digest).await);
     let look = ports.manifests.look(&name, &digest).await.unwrap();
+    assert_eq!(look.mark, Mark::None);
+}
+
+pub async fn a_referrer_whose_subject_is_pushed_again_loses_its_mark(ports: &StoragePorts) {
+    let name = repository("a");
+    let mut setting = hasty(ports);
+    push_blob(ports, &name, b"{}").await;
+    let subject = image(b"{}", &[], &serde_json::json!({}));
+    let deleted = put(&setting, &name, None, &subject).await;
+    let referrer = put(&setting, &name, None, &signature(&deleted)).await;
+    tokio::time::sleep(LATER).await;
+    delete(&setting, &name, &deleted).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+
+    setting.pass().await;
+    let look = ports.manifests.look(&name, &referrer).await.unwrap();
+    assert_ne!(look.mark, Mark::None);
+    put(&setting, &name, None, &subject).await;
+    setting.pass().await;
+
+    assert!(stands(ports, &name, &referrer).await);
+    let look = ports.manifests.look(&name, &referrer).await.unwrap();
     assert_eq!(look.mark, Mark::None);
 }

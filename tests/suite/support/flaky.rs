@@ -173,6 +173,7 @@ passes_on! { ManifestStore, manifests;
 
 passes_on! { TagIndex, tags;
     fn get(r: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, StoreError>;
+    fn pushed_at(r: &RepositoryName, tag: &Tag) -> Result<Option<Timestamp>, StoreError>;
     fn set(r: &RepositoryName, tag: &Tag, d: &Digest) -> Result<(), StoreError>;
     fn remove(r: &RepositoryName, tag: &Tag) -> Result<(), StoreError>;
     fn list(r: &RepositoryName, page: &Page<Tag>) -> Result<Listing<Tag>, StoreError>;
