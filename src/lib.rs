@@ -17,6 +17,8 @@ pub mod domain {
     pub mod catalog;
     pub mod collector;
     pub mod error;
+    pub mod eviction;
+    pub mod explain;
     pub mod login;
     mod looks;
     pub mod manifests;
@@ -28,6 +30,8 @@ pub mod domain {
     mod references;
     pub mod referrers;
     pub mod registry;
+    mod removals;
+    pub mod retention;
     pub mod scrub;
     pub mod tags;
     pub mod uploads;
@@ -56,6 +60,7 @@ pub mod ports {
     mod pull_times;
     mod referrer_index;
     mod repository_index;
+    mod retention_rule;
     mod storage_ports;
     mod tag_index;
     mod tasks;
@@ -81,6 +86,7 @@ pub mod ports {
     pub use pull_times::*;
     pub use referrer_index::*;
     pub use repository_index::*;
+    pub use retention_rule::*;
     pub use storage_ports::*;
     pub use tag_index::*;
     pub use tasks::*;

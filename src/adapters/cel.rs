@@ -5,6 +5,8 @@ mod access;
 mod check;
 mod pattern;
 mod program;
+mod retention;
 
 pub use access::access_rule;
 pub use program::InvalidRule;
+pub use retention::{constant, retention_rule};

@@ -22,6 +22,12 @@ impl Clock for SystemClock {
         Timestamp::from_millis(millis)
     }
 
+    fn cpu_time(&self) -> Duration {
+        let clock = nix::time::ClockId::CLOCK_PROCESS_CPUTIME_ID;
+        // It cannot fail for a clock that every system has.
+        nix::time::clock_gettime(clock).map_or(Duration::ZERO, Duration::from)
+    }
+
     async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;
     }

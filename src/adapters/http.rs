@@ -21,6 +21,7 @@ mod error;
 mod handlers;
 mod handshake;
 mod headers;
+mod holes;
 mod listener;
 mod pagination;
 mod progress;

@@ -129,6 +129,12 @@ pub fn open_memory() -> Result<StoragePorts, StoreError> {
     Ok(ports(store, Arc::new(objects)))
 }
 
+/// What kind of network file system a file store's root is on, if it is.
+#[must_use]
+pub fn network_file_system(root: &Path) -> Option<&'static str> {
+    files::network_file_system(root)
+}
+
 /// Where, below a file store's root, processes lock each other out.
 #[must_use]
 pub fn lock_file(root: &Path) -> std::path::PathBuf {

@@ -1,11 +1,12 @@
-//! Values as the configuration writes them: sizes, durations, URLs, secrets; and the time that leases run by. The one
-//! thing adapter families share.
+//! Values as the configuration writes them: sizes, durations, URLs, secrets; the time that leases run by, and the threads
+//! that wait. The one thing adapter families share.
 
 mod byte_size;
 mod fields;
 mod http_url;
 mod jitter;
 mod nearest;
+pub mod one_thread;
 pub mod pem;
 mod seconds;
 mod uptime;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use argh::{EarlyExit, FromArgs};
 
@@ -33,6 +34,10 @@ pub enum Command {
     Scrub(Scrub),
     /// `server`
     Server(Server),
+    /// `undelete`
+    Undelete(Undelete),
+    /// `why`
+    Why(Why),
 }
 
 /// Hash a password, for an identity of the configuration
@@ -139,6 +144,60 @@ pub struct Scrub {
 #[derive(Debug, PartialEq, Eq, FromArgs)]
 #[argh(subcommand, name = "server")]
 pub struct Server {}
+
+/// Restore a manifest or tag that was deleted within the grace period
+#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[argh(
+    subcommand,
+    name = "undelete",
+    note = "A manifest comes back with the tags that went with it, but for those that were pushed since. Ends with 0 when it stands, with 1 when something that it needs is gone, and with 2 when no deletion of it is known."
+)]
+pub struct Undelete {
+    /// what was deleted: <repository>@<digest> or <repository>:<tag>
+    #[argh(positional)]
+    pub what: Restorable,
+}
+
+/// Explain what keeps a digest, or kept it
+#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[argh(
+    subcommand,
+    name = "why",
+    note = "Ends with 0 when something is known of it, with 1 when nothing was found but not everything could be read, and with 2 when nothing is known. Reads the manifests of all repositories in which it is."
+)]
+pub struct Why {
+    /// the digest of a blob or a manifest
+    #[argh(positional)]
+    pub digest: Digest,
+
+    /// print JSON
+    #[argh(switch)]
+    pub json: bool,
+}
+
+/// A manifest or a tag, named with its repository.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Restorable {
+    /// The repository.
+    pub repository: RepositoryName,
+    /// What of it.
+    pub reference: Reference,
+}
+
+impl FromStr for Restorable {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (repository, reference) = text
+            .split_once('@')
+            .or_else(|| text.rsplit_once(':'))
+            .ok_or("it is neither <repository>@<digest> nor <repository>:<tag>")?;
+        Ok(Self {
+            repository: repository.parse().map_err(|error| format!("{error}"))?,
+            reference: reference.parse().map_err(|error| format!("{error}"))?,
+        })
+    }
+}
 
 /// Why no command is run.
 #[derive(Debug, PartialEq, Eq)]

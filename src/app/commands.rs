@@ -4,6 +4,8 @@ pub mod hash_password;
 pub mod policy;
 pub mod scrub;
 pub mod server;
+pub mod undelete;
+pub mod why;
 
 use std::error::Error;
 use std::io;
@@ -14,6 +16,7 @@ use thiserror::Error;
 use self::hash_password::PasswordError;
 use super::config::ConfigError;
 use super::wiring::BuildError;
+use crate::domain::error::RegistryError;
 
 /// Why a command failed.
 #[derive(Debug, Error)]
@@ -33,6 +36,12 @@ pub enum CommandError {
     /// The arguments make no sense with this configuration.
     #[error("{0}")]
     Usage(String),
+    /// It could be done, but must not be.
+    #[error("{0}")]
+    Refused(String),
+    /// The registry rests on something that does not answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The operating system gives no threads, timers or signals.
     #[error("the runtime can't be started")]
     Runtime(#[source] io::Error),

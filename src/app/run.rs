@@ -11,6 +11,7 @@ use super::commands::{self, CommandError};
 use super::config::{self, Config, ConfigError, Source};
 use super::logging;
 use super::shutdown::Signals;
+use crate::adapters::units::one_thread;
 
 /// The command failed.
 const FAILED: u8 = 1;
@@ -21,13 +22,16 @@ const DENIED: u8 = 2;
 /// `scrub`: something is not as it should be.
 const DAMAGED: u8 = 2;
 
+/// `why` and `undelete`: nothing is known of it.
+const UNKNOWN: u8 = 2;
+
 /// The command line or the configuration makes no sense (`EX_USAGE` of sysexits).
 const BAD_CONFIGURATION: u8 = 64;
 
 /// Threads for calls that wait for a disk. The default configuration works on 50 requests at a time, each of which
 /// waits for one such call at most; more threads would only queue in the kernel instead of here. (tokio's own 512
-/// would let a slow disk take a gigabyte of stacks.)
-const BLOCKING_THREADS: usize = 64;
+/// would let a slow disk take a gigabyte of stacks.) Those that small writes keep to themselves come on top.
+const BLOCKING_THREADS: usize = 64 + one_thread::AT_MOST;
 
 /// How long the end of the program waits for a call that a disk holds up.
 const LAST_CALLS: Duration = Duration::from_secs(5);
@@ -62,6 +66,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let stop = signals.stop.clone();
             let served = commands::server::server(named, environment, stop).await;
             served.map(success)
+        }),
+        Command::Undelete(arguments) => execute(async |signals| {
+            let config = configuration(named)?;
+            let undelete = commands::undelete::undelete(config, arguments, &signals.stop);
+            let Some(restored) = Box::pin(undelete).await? else {
+                eprintln!("no deletion of it is known");
+                return Ok(ExitCode::from(UNKNOWN));
+            };
+            println!("{restored}");
+            Ok(ExitCode::SUCCESS)
+        }),
+        Command::Why(arguments) => execute(async |signals| {
+            let why = commands::why::why(configuration(named)?, arguments, &signals.stop);
+            let answer = Box::pin(why).await?;
+            println!("{}", answer.text);
+            let code = match answer.known {
+                Some(true) => 0,
+                Some(false) => UNKNOWN,
+                None => FAILED,
+            };
+            Ok(ExitCode::from(code))
         }),
     };
     match done {

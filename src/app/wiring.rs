@@ -23,7 +23,9 @@ use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
 use crate::adapters::upstream::MemoryTokens;
-use crate::app::config::{AccessPolicyConfig, CollectorConfig, Config, RepositoryConfig};
+use crate::app::config::{
+    AccessPolicyConfig, CollectorConfig, Config, RepositoryConfig, RetentionPolicyConfig,
+};
 use crate::domain::access::AccessPolicy;
 use crate::domain::collector::{Collector, CollectorSettings};
 use crate::domain::login::Login;
@@ -31,7 +33,10 @@ use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
 use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
-use crate::ports::{Clock, LockManager, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
+use crate::domain::retention::{Retention, RetentionSettings};
+use crate::ports::{
+    Clock, LockManager, MountHints, RetentionRule, StoragePorts, Tasks, TokenCache, Tokens,
+};
 
 /// How long the end of the server may wait for a store that does not answer.
 const LAST_RELEASES: Duration = Duration::from_secs(10);
@@ -139,12 +144,27 @@ impl Built {
             let settings = collector_settings(config);
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let Store { ports, locks, .. } = &*self.store;
-            config.enabled.then(|| Collecting {
+            (config.enabled && self.store.may_be_collected()).then(|| Collecting {
                 collector: Collector::new(ports, locks, &clock, settings),
                 config: config.clone(),
                 store,
             })
         })
+    }
+
+    /// Retention, as the configuration wants it.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let Store { ports, locks, .. } = &*self.store;
+        let namespaces = Arc::clone(self.registry.access().namespaces());
+        Retention::new(
+            ports,
+            locks,
+            &clock,
+            namespaces,
+            retention_settings(&self.config),
+        )
     }
 
     /// Gives the store free for other servers, and those before it. Nobody uses them any more.
@@ -204,6 +224,22 @@ impl Upkeep {
         Collector::new(&self.storage, &self.locks, &self.clock, settings)
     }
 
+    /// Retention in this store, as the configuration wants it.
+    ///
+    /// # Errors
+    /// When a rule can't be compiled; loading has refused such rules.
+    pub fn retention(&self) -> Result<Retention, BuildError> {
+        let namespaces = Arc::new(namespaces(&self.config)?);
+        let settings = retention_settings(&self.config);
+        let Self {
+            storage,
+            locks,
+            clock,
+            ..
+        } = self;
+        Ok(Retention::new(storage, locks, clock, namespaces, settings))
+    }
+
     /// Gives the store free for other servers.
     pub async fn release(self) {
         let Some(store) = self.store else { return };
@@ -213,6 +249,13 @@ impl Upkeep {
         {
             tracing::warn!("a lease on a store is not given back, and ends by itself");
         }
+    }
+}
+
+fn retention_settings(config: &Config) -> RetentionSettings {
+    RetentionSettings {
+        max_deleted_percent: config.maintenance.max_deleted_percent,
+        grace_period: config.collector.grace_period.duration(),
     }
 }
 
@@ -413,6 +456,7 @@ fn namespaces_with(
                 patterns: entry.immutable_tags.clone(),
                 exceptions: entry.mutable_tags.clone(),
             },
+            retention_rules: retention_rules(entry.retention_policy.as_ref())?,
             mirrors: source(prefix, entry)?,
         };
         Ok((prefix.clone(), namespace))
@@ -420,17 +464,27 @@ fn namespaces_with(
     Ok(Namespaces::new(entries.collect::<Result<Vec<_>, _>>()?))
 }
 
+fn retention_rules(
+    section: Option<&RetentionPolicyConfig>,
+) -> Result<Vec<Arc<dyn RetentionRule>>, BuildError> {
+    let rules = section.iter().flat_map(|section| &section.rules);
+    let rules = rules.map(|rule| cel::retention_rule(rule).map_err(of_rules));
+    rules.collect()
+}
+
+fn of_rules(error: cel::InvalidRule) -> BuildError {
+    BuildError {
+        section: "repository",
+        source: error.into(),
+    }
+}
+
 fn access_policy(section: Option<&AccessPolicyConfig>) -> Result<AccessPolicy, BuildError> {
     let Some(section) = section else {
         return Ok(AccessPolicy::default());
     };
     let rules = section.rules.iter().map(|rule| cel::access_rule(rule));
-    let rules = rules
-        .collect::<Result<_, _>>()
-        .map_err(|error| BuildError {
-            section: "repository",
-            source: error.into(),
-        })?;
+    let rules = rules.collect::<Result<_, _>>().map_err(of_rules)?;
     Ok(AccessPolicy {
         default_allow: section.default_allow,
         rules,

@@ -94,7 +94,7 @@ impl Access {
 
     /// The entries.
     #[must_use]
-    pub fn namespaces(&self) -> &Namespaces {
+    pub fn namespaces(&self) -> &Arc<Namespaces> {
         &self.namespaces
     }
 

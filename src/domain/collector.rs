@@ -12,11 +12,13 @@ use crate::domain::error::RegistryError;
 use crate::domain::model::{
     Algorithm, Digest, Found, Look, Mark, Page, RepositoryName, Thing, Timestamp,
 };
-use crate::domain::references::{Digests, Doubt, References, short};
+use crate::domain::references::{Digests, Doubt, References, causes, short};
+use crate::domain::removals::Removals;
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
 mod judgement;
 mod letting_go;
+mod pace;
 
 use letting_go::Held;
 
@@ -24,12 +26,16 @@ use letting_go::Held;
 /// when these are gone.
 const SENTENCES: usize = 100_000;
 
+/// How many manifests are looked at between two rests.
+const MANIFESTS: usize = 64;
+
 /// How the collector works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CollectorSettings {
     /// How long a thing must have been dead, before it is marked and after.
     pub grace_period: Duration,
-    /// How many things are looked at in a second; `None` for no limit.
+    /// How many things are looked at in a second; `None` for what keeps within
+    /// a twentieth of a processor.
     pub rate_limit: Option<NonZero<u32>>,
 }
 
@@ -42,6 +48,7 @@ pub struct Collector {
     clock: Arc<dyn Clock>,
     settings: CollectorSettings,
     references: References,
+    removals: Removals,
     sentences: HashMap<Thing, Sentence>,
     /// Revisions that were seen settled: they stay so until they are gone.
     settled: HashSet<(u64, u64)>,
@@ -79,10 +86,15 @@ struct Work<'a> {
     /// And by the registry's own, read after it.
     at: Timestamp,
     report: Pass,
+    /// How much the processors had worked after the last rest.
+    worked: Duration,
     /// Everything that a link or a revision names, in any repository.
     claimed: Digests,
     /// Whether that is known of all of them.
     complete: bool,
+    /// What was deleted, and what that named, within the grace period: so long
+    /// it stays, whatever mark it got before, and can be restored.
+    restorable: Digests,
     sentences: HashMap<Thing, Sentence>,
     settled: HashSet<(u64, u64)>,
 }
@@ -102,6 +114,7 @@ impl Collector {
             clock: Arc::clone(clock),
             settings,
             references: References::new(&storage.manifests),
+            removals: Removals::new(storage, locks, clock),
             sentences: HashMap::new(),
             settled: HashSet::new(),
         }
@@ -171,8 +184,10 @@ impl Collector {
             now: self.storage.marks.now().await?,
             at: self.clock.now(),
             report: Pass::default(),
+            worked: self.clock.cpu_time(),
             claimed: Digests::default(),
             complete: everything.strange.is_empty(),
+            restorable: Digests::default(),
             sentences: HashMap::new(),
             settled: HashSet::new(),
         };
@@ -222,22 +237,23 @@ impl Collector {
         let mut marked = Vec::new();
         let mut doubt = None;
         let all = Page::all();
-        for revision in self.storage.manifests.list(repository, &all).await?.items {
-            work.claimed.insert(&revision);
-            revisions.insert(&revision);
-            work.report.seen += 1;
-            marked.extend(self.revision(repository, &revision, work).await?);
-            match self
-                .references
-                .add(repository, &revision, &mut needed)
-                .await
-            {
-                Ok(()) => {}
-                Err(Doubt::Store(error)) => return Err(error.into()),
-                Err(other) => doubt = Some(other),
+        let listed = self.storage.manifests.list(repository, &all).await?.items;
+        for some in listed.chunks(MANIFESTS) {
+            for revision in some {
+                work.claimed.insert(revision);
+                revisions.insert(revision);
+                marked.extend(self.revision(repository, revision, work).await?);
+                match self.references.add(repository, revision, &mut needed).await {
+                    Ok(()) => {}
+                    Err(Doubt::Store(error)) => return Err(error.into()),
+                    Err(other) => doubt = Some(other),
+                }
             }
+            self.pace(some.len(), work).await;
         }
 
+        // After the manifests: what is no longer among them has its record.
+        let expired = self.expired_deletions(repository, work).await?;
         let mut suspects = Vec::new();
         let mut links = self.storage.links.list(repository);
         while let Some(piece) = links.try_next().await? {
@@ -269,7 +285,7 @@ impl Collector {
             revisions: &revisions,
             needed: &needed,
         };
-        self.let_go(&held, work).await?;
+        self.let_go(&held, expired, work).await?;
         for thing in marked.iter().filter(|it| !work.sentences.contains_key(it)) {
             self.pardon(thing).await?;
         }
@@ -342,27 +358,12 @@ impl Collector {
         }
         Ok(())
     }
-
-    /// Counts what is looked at, and waits where that were too many in a second.
-    async fn pace(&self, seen: usize, work: &mut Work<'_>) {
-        work.report.seen += seen as u64;
-        if let Some(rate) = self.settings.rate_limit.filter(|_| (work.go_on)()) {
-            let millis = seen as u64 * 1000 / u64::from(rate.get());
-            self.clock.sleep(Duration::from_millis(millis)).await;
-        }
-    }
 }
 
 impl Work<'_> {
     fn doubt(&mut self, what: impl std::fmt::Display, why: &str) {
         self.report.doubts.push(format!("{what}: {why}"));
     }
-}
-
-/// The error with everything beneath it: it is not handed on, but told.
-fn causes(error: &dyn std::error::Error) -> String {
-    let beneath = std::iter::successors(error.source(), |error| error.source());
-    beneath.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// What is pending, and still marked so.

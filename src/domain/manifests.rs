@@ -8,28 +8,37 @@ use crate::domain::access::Access;
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
+use crate::domain::removals::Removals;
 use crate::ports::{
-    BlobLinks, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
+    BlobLinks, BlobStore, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
 };
 
+mod contents;
 mod delete;
+mod evict;
 mod put;
+mod undelete;
 
+use contents::Contents;
 pub use put::{IfMatch, ManifestPush, PushedManifest};
+pub use undelete::{Restored, Undeletion};
 
 /// Pushes, pulls and deletes of manifests.
 pub struct Manifests {
     manifests: Arc<dyn ManifestStore>,
     tags: Arc<dyn TagIndex>,
+    blobs: Arc<dyn BlobStore>,
     links: Arc<dyn BlobLinks>,
     referrers: Arc<dyn ReferrerIndex>,
     deletions: Arc<dyn DeletionRecords>,
+    removals: Removals,
     marks: Arc<dyn Marks>,
     durability: Arc<dyn Durability>,
     locks: Arc<dyn LockManager>,
     clock: Arc<dyn Clock>,
     looks: Looks,
+    contents: Contents,
     access: Arc<Access>,
 }
 
@@ -54,14 +63,17 @@ impl Manifests {
         Self {
             manifests: Arc::clone(&storage.manifests),
             tags: Arc::clone(&storage.tags),
+            blobs: Arc::clone(&storage.blobs),
             links: Arc::clone(&storage.links),
             referrers: Arc::clone(&storage.referrers),
             deletions: Arc::clone(&storage.deletions),
+            removals: Removals::new(storage, locks, clock),
             marks: Arc::clone(&storage.marks),
             durability: Arc::clone(&storage.durability),
             locks: Arc::clone(locks),
             clock: Arc::clone(clock),
             looks: Looks::new(storage, locks),
+            contents: Contents::default(),
             access,
         }
     }
@@ -180,18 +192,17 @@ impl Manifests {
         repository: &RepositoryName,
         digest: Digest,
     ) -> Result<Option<(FoundManifest, Bytes)>, RegistryError> {
-        let Some(StoredManifest { info, bytes }) = self.manifests.get(repository, &digest).await?
-        else {
+        let stored = match self.contents.get(&digest) {
+            None => self.load(repository, &digest).await?,
+            Some(bytes) => {
+                let size = bytes.len() as u64;
+                let info = self.manifests.describe(repository, &digest, size).await?;
+                info.map(|info| StoredManifest { info, bytes })
+            }
+        };
+        let Some(StoredManifest { info, bytes }) = stored else {
             return Ok(None);
         };
-        let actual = Hasher::digest_of(digest.algorithm(), &bytes);
-        if actual != digest {
-            return Err(StoreError::Corrupt {
-                what: format!("the manifest {repository}@{digest}"),
-                source: format!("its bytes have the digest {actual}").into(),
-            }
-            .into());
-        }
         let media_type = info
             .media_type
             .unwrap_or_else(|| Manifest::media_type_of(&bytes));
@@ -201,6 +212,26 @@ impl Manifests {
             size: info.size,
         };
         Ok(Some((found, bytes)))
+    }
+
+    async fn load(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+    ) -> Result<Option<StoredManifest>, RegistryError> {
+        let Some(stored) = self.manifests.get(repository, digest).await? else {
+            return Ok(None);
+        };
+        let actual = Hasher::digest_of(digest.algorithm(), &stored.bytes);
+        if actual != *digest {
+            return Err(StoreError::Corrupt {
+                what: format!("the manifest {repository}@{digest}"),
+                source: format!("its bytes have the digest {actual}").into(),
+            }
+            .into());
+        }
+        self.contents.keep(digest, &stored.bytes);
+        Ok(Some(stored))
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::access::AccessPolicy;
 use crate::domain::mirror::{Source, canonical};
 use crate::domain::model::{RepositoryName, Tag, TagPattern};
+use crate::ports::RetentionRule;
 
 /// What one entry `repository."<prefix>"` grants.
 #[derive(Clone, Default)]
@@ -16,11 +17,19 @@ pub struct Namespace {
     pub missing_references: MissingReferences,
     /// Which tags never move.
     pub immutable_tags: ImmutableTags,
+    /// What is kept: an image of which one is true. Everything, where there are none.
+    pub retention_rules: Vec<Arc<dyn RetentionRule>>,
     /// What it mirrors. Clients don't push to a mirror.
     pub mirrors: Option<Arc<Source>>,
 }
 
 impl Namespace {
+    /// How many bytes of the upstreams' content are kept; `None` for all of it.
+    #[must_use]
+    pub fn cache_max_size(&self) -> Option<u64> {
+        self.mirrors.as_ref()?.cache_max_size
+    }
+
     /// What a manifest may name without its being here: in a mirror anything,
     /// because it is filled with what is asked for.
     #[must_use]

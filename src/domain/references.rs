@@ -55,9 +55,41 @@ pub(super) enum Doubt {
     /// It was acknowledged, and its content is lost or another one.
     #[error("the manifest {0} has lost its content")]
     Damaged(Digest),
+    /// Manifests hold each other, so that nobody knows what holds them.
+    #[error("manifests belong to each other in a circle, {0} among them")]
+    Circle(Digest),
     /// Another registry links content under a second digest.
     #[error("the link {0} stands for content under another digest")]
     Alias(Digest),
+}
+
+/// The error with everything beneath it: it is not handed on, but told.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let beneath = std::iter::successors(error.source(), |error| error.source());
+    beneath.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+/// The manifest, pending or settled. `None` for one that is gone, and for a
+/// pending one without content, whose push looks again at what it names once it
+/// has put that back.
+pub(super) async fn read(
+    manifests: &dyn ManifestStore,
+    repository: &RepositoryName,
+    digest: &Digest,
+) -> Result<Option<Manifest>, Doubt> {
+    let Some(bytes) = manifests.claim(repository, digest).await? else {
+        let look = manifests.look(repository, digest).await?;
+        return match look.thing {
+            Some(_) => Err(Doubt::Damaged(digest.clone())),
+            None => Ok(None),
+        };
+    };
+    if Hasher::digest_of(digest.algorithm(), &bytes) != *digest {
+        return Err(Doubt::Damaged(digest.clone()));
+    }
+    let parsed = Manifest::parse(None, &bytes);
+    let unreadable = |error| Doubt::Unreadable(digest.clone(), error);
+    Ok(Some(parsed.map_err(unreadable)?))
 }
 
 /// The references of manifests.
@@ -89,9 +121,7 @@ impl References {
         }
     }
 
-    /// Adds everything that the repository's manifest names. One that is gone
-    /// names nothing; nor does a pending one without content, whose push looks
-    /// again once it has put that back.
+    /// Adds everything that the repository's manifest names.
     pub(super) async fn add(
         &self,
         repository: &RepositoryName,
@@ -101,18 +131,9 @@ impl References {
         if self.recall(manifest, needed) {
             return Ok(());
         }
-        let Some(bytes) = self.manifests.claim(repository, manifest).await? else {
-            let look = self.manifests.look(repository, manifest).await?;
-            return match look.thing {
-                Some(_) => Err(Doubt::Damaged(manifest.clone())),
-                None => Ok(()),
-            };
+        let Some(parsed) = read(&*self.manifests, repository, manifest).await? else {
+            return Ok(());
         };
-        if Hasher::digest_of(manifest.algorithm(), &bytes) != *manifest {
-            return Err(Doubt::Damaged(manifest.clone()));
-        }
-        let parsed = Manifest::parse(None, &bytes)
-            .map_err(|error| Doubt::Unreadable(manifest.clone(), error))?;
         let named = parsed.needs().into_iter().map(|need| short(need.digest));
         let named: Box<[u64]> = named.collect();
         needed.0.extend(&*named);

@@ -10,6 +10,7 @@ use crate::domain::access::Access;
 use crate::domain::blobs::Blobs;
 use crate::domain::catalog::Catalog;
 use crate::domain::error::RegistryError;
+use crate::domain::eviction::{Evicted, Eviction};
 use crate::domain::login::Login;
 use crate::domain::manifests::{FoundManifest, Manifests};
 use crate::domain::mirror::{Mirror, Source, Stores};
@@ -37,6 +38,7 @@ pub struct Registry {
     catalog: Catalog,
     mirror: Arc<Mirror>,
     pulls: Arc<Pulls>,
+    eviction: Eviction,
     login: Option<Login>,
 }
 
@@ -60,9 +62,11 @@ impl Registry {
             uploads: &uploads,
             referrers: &referrers,
         };
+        let eviction = Eviction::new(storage, locks, clock, &manifests, &access);
         Self {
             access,
-            blobs: Blobs::new(storage, locks),
+            eviction,
+            blobs: Blobs::new(storage, locks, clock),
             mirror: Mirror::new(storage, locks, clock, tasks, &stores),
             pulls: Pulls::new(storage, clock, tasks),
             uploads,
@@ -241,6 +245,19 @@ impl Registry {
         }
         self.mirror.update(source, repository, reference).await?;
         read().await
+    }
+
+    /// Evicts from mirrors above their limits what was not pulled for the
+    /// longest time, as long as `go_on` says so; what that came to in each.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryError::Unavailable`], where the store or the locks are.
+    pub async fn evict(
+        &self,
+        go_on: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Vec<Evicted>, RegistryError> {
+        self.eviction.pass(go_on).await
     }
 
     /// A page of referrers (end-12).

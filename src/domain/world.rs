@@ -1,6 +1,7 @@
 //! A world of mocks: every port refuses every call until a test expects it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crate::domain::access::{Access, AccessPolicy};
 use crate::domain::model::{Look, Mark, RepositoryName, Sight, Timestamp};
@@ -57,6 +58,7 @@ impl World {
             .clock
             .expect_now()
             .returning(|| Timestamp::from_millis(1000));
+        world.clock.expect_cpu_time().returning(|| Duration::ZERO);
         let journal = world.journal.clone();
         world.locks.expect_acquire().returning(move |key| {
             let kind = key.to_string();

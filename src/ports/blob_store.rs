@@ -1,6 +1,9 @@
 //! Content, addressed by digest and shared by every repository.
 
+use std::any::Any;
+use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
@@ -43,4 +46,20 @@ pub trait BlobReader: Send + Sync {
 
     /// The bytes of `range`, which lies within the size.
     async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError>;
+
+    /// The same bytes as a file that the operating system can send by itself;
+    /// `None` where they are no such file.
+    fn file(&self, range: Range<u64>) -> Option<SystemFile> {
+        let _ = range;
+        None
+    }
+}
+
+/// Bytes of a file of the operating system's.
+pub struct SystemFile {
+    /// A `std::fs::File`, which only adapters know.
+    pub file: Arc<dyn Any + Send + Sync>,
+    /// The bytes, as pieces of it, each at most 256 KiB long. Who gets one finds
+    /// it in memory, and need not wait for a disk. An error ends them.
+    pub pieces: BoxStream<'static, io::Result<Range<u64>>>,
 }

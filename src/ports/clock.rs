@@ -13,6 +13,12 @@ pub trait Clock: Send + Sync {
     /// The moment it is now.
     fn now(&self) -> Timestamp;
 
+    /// How much work the processors have done for this process; nothing where
+    /// that is not known.
+    fn cpu_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Returns after `duration`.
     async fn sleep(&self, duration: Duration);
 }

@@ -18,6 +18,8 @@ use crate::ports::LockError;
 pub enum LockKey {
     /// The collector: one of all servers runs it.
     Collector,
+    /// Retention: one of all servers applies it.
+    Retention,
     /// One repository's blob, while it is fetched from an upstream.
     Fill(RepositoryName, Digest),
     /// One upload session.
@@ -51,6 +53,7 @@ impl fmt::Display for LockKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Collector => f.write_str("collector"),
+            Self::Retention => f.write_str("retention"),
             Self::Fill(repository, digest) => write!(f, "fill {repository}@{digest}"),
             Self::Session(id) => write!(f, "session {id}"),
             Self::Revision(repository, digest) => write!(f, "revision {repository}@{digest}"),

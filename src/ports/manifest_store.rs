@@ -62,6 +62,15 @@ pub trait ManifestStore: Send + Sync {
         digest: &Digest,
     ) -> Result<Option<ManifestInfo>, StoreError>;
 
+    /// The same for who has its bytes, `size` of them, already: nobody looks
+    /// whether they are still stored.
+    async fn describe(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<Option<ManifestInfo>, StoreError>;
+
     /// The manifest's bytes, pending or settled: for those who look for claims.
     /// `None` where the revision is gone, or its content is.
     async fn claim(

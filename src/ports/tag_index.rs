@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use crate::domain::model::{Digest, Listing, Page, RepositoryName, Tag};
+use crate::domain::model::{Digest, Listing, Page, RepositoryName, Tag, Timestamp};
 use crate::ports::StoreError;
 
 /// Tags by repository. The last writer wins; `set` and `remove` are called
@@ -16,6 +16,13 @@ pub trait TagIndex: Send + Sync {
         repository: &RepositoryName,
         tag: &Tag,
     ) -> Result<Option<Digest>, StoreError>;
+
+    /// When the tag was set last, be it to the same digest, by the store's clock.
+    async fn pushed_at(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<Timestamp>, StoreError>;
 
     /// Points the tag at `digest`, all at once; durable when it returns.
     async fn set(

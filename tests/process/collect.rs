@@ -2,11 +2,15 @@
 //!
 //! Clients push, mount, skip, delete and push again images that share layers, in several repositories, while whatever
 //! nothing references goes after a second. What was acknowledged stays whole; and when everybody is quiet, the store
-//! holds exactly what the images need. `COLLECT_PUSHES` says how many (100 by default; CI: 2000), `COLLECT_SEED`
-//! repeats a run.
+//! holds exactly what the images need. Scrubs run beside it, and are killed as well; some deletions are undone.
+//! `COLLECT_PUSHES` says how many (100 by default; CI: 2000), `COLLECT_SEED` repeats a run.
+//!
+//! On S3, two servers share a bucket: `COLLECT_S3` is what is configured, and `COLLECT_S3_FILES` where that S3 (`MinIO`)
+//! keeps what is in it, a directory with an `xl.meta` for each object (`tests/system/collect-s3`).
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -18,7 +22,11 @@ use crate::server::Place;
 const REPOSITORIES: [&str; 3] = ["race/a", "race/b", "race/b/deep"];
 
 /// How long the store may take to become what it should be.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// What every server is told.
+const SETTINGS: &str =
+    "[collector]\ninterval = 1\ngrace_period = 1\nrate_limit = 1000000\n[uploads]\nmax_age = 2\n";
 
 #[derive(Clone)]
 struct Image {
@@ -47,6 +55,9 @@ struct Tally {
     skipped: AtomicU64,
     mounted: AtomicU64,
     repushed: AtomicU64,
+    restored: AtomicU64,
+    scrubs: AtomicU64,
+    refused: AtomicU64,
     broken: Mutex<Vec<String>>,
 }
 
@@ -61,6 +72,7 @@ struct Racer {
     random: Random,
     shared: Arc<Vec<Vec<u8>>>,
     tally: Arc<Tally>,
+    place: Arc<Place>,
     /// Acknowledged, and not deleted.
     images: Vec<Image>,
     /// Nobody knows: the connection broke before the answer.
@@ -84,6 +96,13 @@ impl Racer {
                 Err(Failure::Connection(_)) => {
                     Tally::count(&self.tally.interrupted);
                     std::thread::sleep(Duration::from_millis(3));
+                }
+                // On S3, the locks of a server that was killed last: others wait, and then are told to come again, or
+                // (of an upload) that it is not theirs to go on with.
+                Err(Failure::Answer(answer))
+                    if on_s3() && [": 503", ": 416"].iter().any(|it| answer.contains(it)) =>
+                {
+                    Tally::count(&self.tally.refused);
                 }
                 Err(Failure::Answer(answer)) => self.tally.broken.lock().unwrap().push(answer),
             }
@@ -131,7 +150,9 @@ impl Racer {
         let answer = self
             .client
             .send("PUT", &image.path(), &kind, &image.manifest)?;
-        self.unsure.pop();
+        if [201, 404].contains(&answer.status) {
+            self.unsure.pop();
+        }
         match answer.status {
             201 => {
                 Tally::count(&self.tally.pushed);
@@ -166,6 +187,27 @@ impl Racer {
         Ok(())
     }
 
+    /// Restores a deleted image, if that is in time and nobody has deleted a blob of it. Nobody knows whether it is
+    /// restored where the command did not end well.
+    fn undelete(&mut self, image: Image) -> Result<(), Failure> {
+        let named = format!("{}@{}", image.repository, digest_of(&image.manifest));
+        let mut command = self.place.command();
+        command.args(["undelete", &named]);
+        let done = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        match done.code() {
+            Some(0) => {
+                Tally::count(&self.tally.restored);
+                self.images.push(image);
+            }
+            Some(2) => {}
+            _ => self.unsure.push(image),
+        }
+        Ok(())
+    }
+
     /// Deletes an image; half of them come back at once.
     fn delete(&mut self) -> Result<(), Failure> {
         if self.images.is_empty() {
@@ -176,8 +218,10 @@ impl Racer {
         self.unsure.push(image.clone());
         self.client.expect(202, "DELETE", &image.path(), &[], &[])?;
         self.unsure.pop();
-        if self.random.below(2) == 0 {
-            return Ok(());
+        match self.random.below(8) {
+            0..3 => return Ok(()),
+            3 => return self.undelete(image),
+            _ => {}
         }
         Tally::count(&self.tally.repushed);
         let pause = self.random.below(1500);
@@ -230,7 +274,8 @@ fn stored(root: &Path) -> BTreeSet<String> {
         for path in entries.map(|entry| entry.unwrap().path()) {
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             let ours = ["data", "link", "_condemned", "_dying", "_meta"].contains(&name.as_str());
-            if path.is_dir() {
+            // On S3, the object is a directory.
+            if path.is_dir() && !(ours && path.join("xl.meta").exists()) {
                 pending.push(path);
             } else if ours {
                 let path = path.strip_prefix(root.join("docker/registry/v2")).unwrap();
@@ -263,27 +308,78 @@ fn needed(images: &[Image]) -> BTreeSet<String> {
     needed
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long, which run, and where: told by CI"
+)]
+fn told(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn on_s3() -> bool {
+    told("COLLECT_S3").is_some()
+}
+
+/// Where servers run, and where what they store can be seen.
+fn places() -> (Vec<Arc<Place>>, PathBuf) {
+    let Some(s3) = told("COLLECT_S3") else {
+        let place = Place::new(SETTINGS);
+        let root = place.root();
+        return (vec![Arc::new(place)], root);
+    };
+    let places = (0..2).map(|_| Arc::new(Place::elsewhere(&format!("{SETTINGS}{s3}\n"))));
+    let files = told("COLLECT_S3_FILES").expect("COLLECT_S3_FILES is set as well");
+    (places.collect(), files.into())
+}
+
+/// Scrubs again and again, now and then not to its end.
+fn scrub(place: &Place, mut random: Random, stop: &AtomicBool, tally: &Tally) {
+    while !stop.load(Ordering::Relaxed) {
+        let mut command = place.command();
+        command
+            .arg("scrub")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut scrub = command.spawn().unwrap();
+        let patience = Duration::from_millis(random.below(if on_s3() { 20_000 } else { 2000 }));
+        let begun = Instant::now();
+        while scrub.try_wait().unwrap().is_none() {
+            if begun.elapsed() > patience {
+                scrub.kill().unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if scrub.wait().unwrap().success() {
+            Tally::count(&tally.scrubs);
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
 #[test]
 fn beside_a_collector_nothing_is_lost_and_in_the_end_nothing_is_left() {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long and which run: told by CI"
-    )]
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let number = |name: &str| told(name).and_then(|text| text.parse().ok());
     let pushes: u64 = number("COLLECT_PUSHES").unwrap_or(100);
     let seed = number("COLLECT_SEED").unwrap_or_else(|| u64::from(std::process::id()));
     println!("COLLECT_PUSHES={pushes} COLLECT_SEED={seed}");
     let mut random = Random::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-    let place = Place::new("[collector]\ninterval = 1\ngrace_period = 1\n[uploads]\nmax_age = 2\n");
+    let (places, root) = places();
     let shared = Arc::new((1..8).map(|n| random.bytes(999 * n)).collect::<Vec<_>>());
     let tally = Arc::new(Tally::default());
     let stop = Arc::new(AtomicBool::new(false));
 
-    let mut server = place.start();
+    let mut servers: Vec<_> = places.iter().map(|place| place.start()).collect();
+    let scrubbing = {
+        let (place, random) = (Arc::clone(&places[0]), random.fork());
+        let (stop, tally) = (Arc::clone(&stop), Arc::clone(&tally));
+        std::thread::spawn(move || scrub(&place, random, &stop, &tally))
+    };
     let racers: Vec<_> = (0..4)
-        .map(|_| {
+        .map(|index| {
+            let place = &places[index % places.len()];
             let racer = Racer {
-                client: server.client(),
+                client: servers[index % places.len()].client(),
+                place: Arc::clone(place),
                 random: random.fork(),
                 shared: Arc::clone(&shared),
                 tally: Arc::clone(&tally),
@@ -295,9 +391,11 @@ fn beside_a_collector_nothing_is_lost_and_in_the_end_nothing_is_left() {
         })
         .collect();
     while tally.pushed.load(Ordering::Relaxed) < pushes {
-        std::thread::sleep(Duration::from_millis(1500 + random.below(3000)));
-        server.kill();
-        server = place.start();
+        let slower = if on_s3() { 4 } else { 1 };
+        std::thread::sleep(Duration::from_millis(slower * (1500 + random.below(3000))));
+        let victim = usize::try_from(random.below(places.len() as u64)).unwrap();
+        servers.remove(victim).kill();
+        servers.insert(victim, places[victim].start());
     }
     stop.store(true, Ordering::Relaxed);
     let (mut images, mut unsure) = (Vec::new(), Vec::new());
@@ -307,7 +405,9 @@ fn beside_a_collector_nothing_is_lost_and_in_the_end_nothing_is_left() {
         unsure.extend(rest);
     }
 
-    let mut client = server.client();
+    scrubbing.join().unwrap();
+
+    let mut client = servers[0].client();
     for image in unsure {
         if client.get(&image.path()).unwrap().status == 200 {
             images.push(image);
@@ -320,13 +420,16 @@ fn beside_a_collector_nothing_is_lost_and_in_the_end_nothing_is_left() {
         }
     }
     println!(
-        "{} pushed, {} missed a blob, {} interrupted, {} blobs skipped, {} mounted, {} images pushed again; {} stand",
+        "{} pushed, {} missed a blob, {} interrupted, {} blobs skipped, {} mounted, {} images pushed again, {} restored, {} scrubs, {} refused; {} stand",
         tally.pushed.load(Ordering::Relaxed),
         tally.missing.load(Ordering::Relaxed),
         tally.interrupted.load(Ordering::Relaxed),
         tally.skipped.load(Ordering::Relaxed),
         tally.mounted.load(Ordering::Relaxed),
         tally.repushed.load(Ordering::Relaxed),
+        tally.restored.load(Ordering::Relaxed),
+        tally.scrubs.load(Ordering::Relaxed),
+        tally.refused.load(Ordering::Relaxed),
         images.len()
     );
     assert!(
@@ -338,7 +441,7 @@ fn beside_a_collector_nothing_is_lost_and_in_the_end_nothing_is_left() {
     let needed = needed(&images);
     let begun = Instant::now();
     loop {
-        let stored = stored(&place.root());
+        let stored = stored(&root);
         let lost: Vec<_> = needed.difference(&stored).collect();
         assert!(lost.is_empty(), "COLLECT_SEED={seed}: lost: {lost:#?}");
         let left: Vec<_> = stored.difference(&needed).collect();

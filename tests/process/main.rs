@@ -3,6 +3,7 @@
 
 mod client;
 mod collect;
+mod cost;
 mod crash;
 mod descriptors;
 mod full_disk;
@@ -12,3 +13,4 @@ mod random;
 mod reload;
 mod server;
 mod signals;
+mod undo;

@@ -29,15 +29,24 @@ impl Place {
     /// A place with a configuration; `extra` is added at its top.
     pub fn new(extra: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        fs::create_dir(&root).unwrap();
+        let storage = format!("[storage.fs]\nroot_dir = \"{}\"\n", root.display());
+        Self::over(dir, extra, &storage)
+    }
+
+    /// A place whose content lies elsewhere, by the sections in `extra`.
+    pub fn elsewhere(extra: &str) -> Self {
+        Self::over(tempfile::tempdir().unwrap(), extra, "")
+    }
+
+    fn over(dir: tempfile::TempDir, extra: &str, storage: &str) -> Self {
         // Free now, and free again after each kill: SO_REUSEADDR is tokio's default.
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = port.local_addr().unwrap().port();
-        let root = dir.path().join("root");
-        fs::create_dir(&root).unwrap();
         let config = format!(
-            "{extra}\n[server]\nport = {port}\n[storage.fs]\nroot_dir = \"{}\"\n\
-             [repository.\"*\".access_policy]\ndefault_allow = true\n",
-            root.display()
+            "{extra}\n[server]\nport = {port}\n{storage}\
+             [repository.\"*\".access_policy]\ndefault_allow = true\n"
         );
         fs::write(dir.path().join("config.toml"), config).unwrap();
         Self { dir, port }
@@ -62,6 +71,13 @@ impl Place {
         command.env("RUST_LOG", "warn,simple_registry::app=info");
         command.arg("-c").arg(self.config()).arg("server");
         Server::start(command, self.dir.path(), self.port)
+    }
+
+    /// A command of the program, beside its server.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg("-c").arg(self.config()).env("RUST_LOG", "warn");
+        command
     }
 
     pub fn start(&self) -> Server {

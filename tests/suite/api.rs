@@ -5,6 +5,7 @@ mod blobs;
 mod catalog;
 mod errors;
 mod every_request;
+mod files;
 pub mod identities;
 mod immutable_tags;
 mod limits;

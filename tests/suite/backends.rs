@@ -66,6 +66,7 @@ macro_rules! storage_contracts {
                 revisions_are_listed_in_pages;
             tags:
                 a_tag_points_where_it_was_set_last,
+                setting_a_tag_again_renews_its_time,
                 a_removed_tag_is_gone_with_its_history,
                 tags_are_listed_in_byte_order_and_pages,
                 tags_that_point_at_a_digest_are_found;
@@ -100,6 +101,14 @@ macro_rules! storage_contracts {
                 a_deleted_index_lets_go_of_what_nobody_else_holds,
                 a_child_that_is_pushed_again_after_its_mark_stays,
                 a_referrer_whose_subject_is_pushed_again_loses_its_mark;
+            undelete:
+                a_deleted_manifest_comes_back_with_its_tags_and_stays,
+                a_tag_that_was_pushed_anew_stays_where_it_is,
+                what_is_missing_is_named_and_nothing_is_restored,
+                children_that_were_deleted_too_come_first,
+                a_deleted_tag_comes_back_alone,
+                what_needs_a_blob_is_told_through_every_index,
+                deletions_are_told_with_what_they_let_go_of;
         }
     };
 }

@@ -12,6 +12,7 @@ pub mod repositories;
 pub mod tags;
 pub mod token_keys;
 pub mod tokens;
+pub mod undelete;
 pub mod uploads;
 
 use bytes::Bytes;

@@ -10,6 +10,7 @@ mod commands {
     mod hostile_rules;
     mod policies_reference;
     mod reload;
+    mod retention;
     mod seed_examples;
 }
 mod contracts;

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use cel_interpreter::common::types::{CelBool, CelList, CelNull, CelString};
-use cel_interpreter::common::value::{CowVal, Val};
+use cel_interpreter::common::types::CelBool;
+use cel_interpreter::common::value::CowVal;
 use cel_interpreter::context::VariableResolver;
 
-use super::program::{InvalidRule, Program, Vocabulary};
+use super::program::{InvalidRule, Program, Vocabulary, list_of, text};
 use crate::domain::model::{AccessRequest, Caller, Identity, RepositoryName};
 use crate::ports::{AccessRule, RuleError};
 
@@ -24,6 +24,7 @@ static VOCABULARY: Vocabulary = Vocabulary {
     functions: &[
         "bool", "bytes", "contains", "double", "endsWith", "int", "matches", "size", "startsWith", "string", "uint",
     ],
+    written_out: |_| Ok(None),
 };
 
 /// Compiles a rule of an access policy.
@@ -76,20 +77,8 @@ impl VariableResolver for Variables<'_> {
     }
 }
 
-/// What is absent is null, so that a comparison with it is false and no error.
-fn text<'b>(text: Option<impl Into<CelString<'b>>>) -> CowVal<'b, 'b> {
-    match text {
-        Some(text) => CowVal::owned(text.into()),
-        None => CowVal::owned(CelNull),
-    }
-}
-
 fn list(texts: &[String]) -> CowVal<'_, '_> {
-    let texts = texts.iter().map(|text| -> Box<dyn Val + '_> {
-        let text: CelString<'_> = text.as_str().into();
-        Box::new(text)
-    });
-    CowVal::owned(CelList::from(texts.collect::<Vec<_>>()))
+    CowVal::owned(list_of(texts.iter().map(String::as_str)))
 }
 
 #[cfg(test)]

@@ -66,6 +66,12 @@ impl Check<'_> {
         if self.depth > DEEPEST {
             return Err(TOO_DEEP.to_owned());
         }
+        if let Expr::Call(call) = &mut part.expr
+            && self.vocabulary.functions.contains(&call.func_name.as_str())
+            && let Some(long) = (self.vocabulary.written_out)(call)?
+        {
+            part.expr = long;
+        }
         let length = match &mut part.expr {
             Expr::Unspecified => return Err("no CEL".to_owned()),
             Expr::Literal(LiteralValue::String(text)) => text.inner().len().max(1),

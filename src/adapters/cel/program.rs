@@ -4,13 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, LazyLock};
 use std::thread;
 
-use cel_interpreter::common::types::{CelBool, CelList, CelString};
+use cel_interpreter::common::ast::{CallExpr, Expr};
+use cel_interpreter::common::types::{CelBool, CelInt, CelList, CelNull, CelString};
+use cel_interpreter::common::value::{CowVal, Val};
 use cel_interpreter::context::VariableResolver;
 use cel_interpreter::parser::{Expression, ParseErrors};
 use cel_interpreter::{Context, Env, Value};
 
 use super::check;
 use super::pattern::{Pattern, matches};
+use super::retention::{top, top_of_null};
 use crate::ports::RuleError;
 
 /// The longest rule, in bytes.
@@ -29,6 +32,8 @@ pub struct InvalidRule(pub(super) String);
 pub(super) struct Vocabulary {
     pub(super) variables: &'static [&'static str],
     pub(super) functions: &'static [&'static str],
+    /// What stands for a call that is short for something else.
+    pub(super) written_out: fn(&mut CallExpr) -> Result<Option<Expr>, String>,
 }
 
 /// A rule that was compiled and checked.
@@ -46,6 +51,12 @@ static ENV: LazyLock<Result<Arc<Env>, InvalidRule>> = LazyLock::new(|| {
         .and_then(|()| {
             cel_interpreter::add_member_overload!(env, fn matches: (CelString, Pattern) -> CelBool)
         })
+        .and_then(|()| {
+            cel_interpreter::add_overload!(env, fn top: (CelString, CelList, CelInt) -> CelBool)
+        })
+        .and_then(|()| {
+            cel_interpreter::add_overload!(env, fn top_of_null: (CelNull, CelList, CelInt) -> CelBool, name = "top")
+        })
         .map_err(|error| InvalidRule(error.to_string()))?;
     Ok(Arc::new(env))
 });
@@ -54,6 +65,23 @@ static ENV: LazyLock<Result<Arc<Env>, InvalidRule>> = LazyLock::new(|| {
 fn contains(list: &CelList<'_>, text: &CelString<'_>) -> CelBool {
     let mut items = list.inner().iter();
     CelBool::from(items.any(|item| item.equals(text)))
+}
+
+/// What is absent is null, so that a comparison with it is false and no error.
+pub(super) fn text<'b>(text: Option<impl Into<CelString<'b>>>) -> CowVal<'b, 'b> {
+    match text {
+        Some(text) => CowVal::owned(text.into()),
+        None => CowVal::owned(CelNull),
+    }
+}
+
+/// A list of texts, which it borrows.
+pub(super) fn list_of<'b>(texts: impl Iterator<Item = &'b str>) -> CelList<'b> {
+    let texts = texts.map(|text| -> Box<dyn Val + 'b> {
+        let text: CelString<'b> = text.into();
+        Box::new(text)
+    });
+    CelList::from(texts.collect::<Vec<_>>())
 }
 
 impl Program {

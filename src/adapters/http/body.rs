@@ -39,6 +39,14 @@ pub fn stream(stream: ByteStream) -> ResponseBody {
     StreamBody::new(stream.map_ok(Frame::data)).boxed_unsync()
 }
 
+/// A small one: if it comes as one piece of `length` bytes, it is known whole.
+pub async fn small(mut bytes: ByteStream, length: u64) -> ResponseBody {
+    match bytes.next().await {
+        Some(Ok(all)) if all.len() as u64 == length => full(all),
+        first => stream(Box::pin(futures_util::stream::iter(first).chain(bytes))),
+    }
+}
+
 fn never(never: Infallible) -> io::Error {
     match never {}
 }
@@ -227,7 +235,8 @@ impl Outgoing {
         place: Option<Arc<Place>>,
     ) -> Self {
         let meter = Arc::new(Mutex::new(Meter::new(allowance)));
-        if !inner.is_end_stream() {
+        // One piece needs no watching: once it is handed over, so is all.
+        if inner.size_hint().upper().is_none_or(|most| most > LEAST) {
             active.connection().watch(&meter);
         }
         Self {

@@ -11,6 +11,7 @@ use super::connection::Connection;
 use super::credentials::{self, Shown};
 use super::current::Serving;
 use super::error::{Cause, HttpError};
+use super::holes::Holes;
 use super::route::Route;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Caller, Credentials, Identity, Secret};
@@ -29,6 +30,8 @@ pub struct Visitor {
     pub authority: Option<Authority>,
     /// What it came on.
     pub connection: Arc<Connection>,
+    /// What the response can be made of that the kernel fills by itself.
+    pub holes: Option<Arc<Holes>>,
 }
 
 impl Visitor {

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::time::Instant;
 
 use super::Settings;
+use super::holes::Holes;
 use super::progress::Meter;
+use super::tuning::SENDS_FILES;
 use crate::domain::model::ClientCertificate;
 
 /// What is known about one connection.
@@ -20,6 +22,8 @@ pub struct Connection {
     peer: IpAddr,
     /// Known once the handshake is done; never, where the connection is in the clear.
     certificate: OnceLock<ClientCertificate>,
+    /// Where the kernel can send files on it.
+    holes: Option<Arc<Holes>>,
     state: Mutex<State>,
     unread: AtomicBool,
 }
@@ -53,6 +57,7 @@ impl Connection {
         Self {
             peer,
             certificate: OnceLock::new(),
+            holes: None,
             state: Mutex::new(State {
                 active: 0,
                 greeted: false,
@@ -61,6 +66,20 @@ impl Connection {
             }),
             unread: AtomicBool::new(false),
         }
+    }
+
+    /// The same, in the clear: the kernel can send files on it, if it is one
+    /// that does.
+    pub fn in_the_clear(peer: IpAddr) -> Self {
+        Self {
+            holes: SENDS_FILES.then(Arc::default),
+            ..Self::new(peer)
+        }
+    }
+
+    /// What responses can be made of that the kernel fills by itself.
+    pub fn holes(&self) -> Option<&Arc<Holes>> {
+        self.holes.as_ref()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

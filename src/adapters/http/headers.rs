@@ -1,7 +1,7 @@
 //! Header names that HTTP itself does not have, each spelled once, and values
 //! for them.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -27,5 +27,10 @@ pub const REGISTRY_2: HeaderValue = HeaderValue::from_static("registry/2.0");
 /// value: everything given to it is made of our own words and checked nouns,
 /// so this never happens, and it must not be a panic if it does.
 pub fn value(text: impl Display) -> HeaderValue {
-    HeaderValue::try_from(text.to_string()).unwrap_or(HeaderValue::from_static(""))
+    // Room for a digest and more: else it is put together in several steps.
+    let mut value = String::with_capacity(128);
+    match write!(value, "{text}") {
+        Ok(()) => HeaderValue::try_from(value).unwrap_or(HeaderValue::from_static("")),
+        Err(_) => HeaderValue::from_static(""),
+    }
 }

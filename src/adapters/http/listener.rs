@@ -162,7 +162,7 @@ impl Driver {
     /// Drives one connection in the clear to its end.
     async fn drive(self, stream: TcpStream, peer: IpAddr) {
         tuning::tune(&stream);
-        let connection = Arc::new(Connection::new(peer));
+        let connection = Arc::new(Connection::in_the_clear(peer));
         let socket = Socket::new(stream, Arc::clone(&connection));
         self.serve(builder(), socket, &connection).await;
     }

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, EXPECT};
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -129,6 +129,7 @@ impl Service {
         };
         // Only now: what was replaced while this waited is over.
         let serving = self.current.get();
+        let is_one_at_a_time = head.version <= Version::HTTP_11;
         let exchange = Exchange {
             registry: Arc::clone(&serving.registry),
             visitor: Arc::new(Visitor {
@@ -136,6 +137,7 @@ impl Service {
                 headers: head.headers,
                 authority: head.uri.authority().cloned(),
                 connection: Arc::clone(connection),
+                holes: connection.holes().filter(|_| is_one_at_a_time).cloned(),
             }),
             body,
             caller: Caller::default(),
@@ -170,8 +172,13 @@ impl Service {
         let writes = route.writes();
         let settings = &exchange.visitor.serving.settings;
         let (query_timeout, grace_period) = (settings.query_timeout, settings.grace_period);
-        let work = AssertUnwindSafe(answer(route, exchange)).catch_unwind();
-        let done = if writes {
+        let mut work = AssertUnwindSafe(answer(route, exchange))
+            .catch_unwind()
+            .boxed();
+        let done = if let Some(done) = (&mut work).now_or_never() {
+            // Most of what is only looked at is in memory: no task, no alarm.
+            done
+        } else if writes {
             let place = Arc::clone(place);
             let task = self.writers.spawn(async move {
                 let _place = place;

@@ -5,20 +5,39 @@
 //! connection instead of the reason. So after such a refusal we keep reading,
 //! for a moment, after we have said that we are done.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
 use super::connection::Connection;
+use super::holes::Holes;
+use super::tuning;
 
 /// For how long a client may go on sending after it was refused.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// Has the kernel send the file's part; by hand, where its file system can't.
+fn send(stream: &TcpStream, file: &File, part: &Range<u64>) -> io::Result<usize> {
+    match tuning::send_file(stream, file, part) {
+        Err(e) if matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            let mut bytes = [0; 16 * 1024];
+            let length = usize::try_from(part.end - part.start).unwrap_or(usize::MAX);
+            let most = length.min(bytes.len());
+            let read = file.read_at(&mut bytes[..most], part.start)?;
+            stream.try_write(&bytes[..read])
+        }
+        sent => sent,
+    }
+}
 
 /// A TCP stream that tells its connection what goes out.
 pub struct Socket {
@@ -34,6 +53,30 @@ impl Socket {
             stream,
             connection,
             lingering: None,
+        }
+    }
+
+    /// Sends what belongs in the holes that the slices begin with.
+    fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        holes: &Holes,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let (file, part) = holes.content(slices)?;
+        loop {
+            ready!(self.stream.poll_write_ready(cx))?;
+            let attempt = || send(&self.stream, &file, &part);
+            match self.stream.try_io(Interest::WRITABLE, attempt) {
+                // Cut short behind our back: what is missing is nowhere.
+                Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
+                Ok(sent) => {
+                    holes.filled(sent);
+                    return Poll::Ready(Ok(sent));
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {}
+                Err(e) => return Poll::Ready(Err(e)),
+            }
         }
     }
 
@@ -57,12 +100,11 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.note(written)
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -70,7 +112,18 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        let hole = match self.connection.holes() {
+            Some(holes) => {
+                let first = bufs.iter().position(|slice| Holes::is_one(slice));
+                first.map(|first| (first, Arc::clone(holes)))
+            }
+            None => None,
+        };
+        let written = match hole {
+            Some((0, holes)) => self.poll_fill(cx, &holes, bufs),
+            Some((first, _)) => Pin::new(&mut self.stream).poll_write_vectored(cx, &bufs[..first]),
+            None => Pin::new(&mut self.stream).poll_write_vectored(cx, bufs),
+        };
         self.note(written)
     }
 

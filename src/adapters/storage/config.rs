@@ -50,6 +50,9 @@ pub struct FsConfig {
     /// Whether what is acknowledged survives a power cut: false means no fsync.
     #[serde(default = "yes")]
     pub durable: bool,
+    /// Whether all machines that write there see each other's writes and locks at once.
+    #[serde(default)]
+    pub coherent: bool,
 }
 
 /// `[storage.s3]`: a bucket.

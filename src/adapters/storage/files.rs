@@ -5,20 +5,18 @@
 //! listings are 85 times slower and a small read 50 times. So only the plain
 //! removal of an object goes through it.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::tree::{Places, Tree, Valid};
 use super::unavailable;
+use crate::adapters::units::one_thread;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
@@ -26,12 +24,20 @@ mod durable;
 mod index;
 mod listing;
 mod names;
+mod network;
+mod places;
+mod reach;
 mod reader;
+mod sight;
 mod system;
 mod uploads;
 
 pub(super) use durable::Durable;
+use durable::on_one_file_system;
 use names::with_dir;
+pub(super) use network::kind as network_file_system;
+use reach::Reach;
+use sight::{is_of_this_tick, sight, timestamp};
 
 /// Files below a root directory.
 #[derive(Clone)]
@@ -67,6 +73,7 @@ impl Files {
         let service = opendal::services::Fs::default().root(&root.to_string_lossy());
         let operator = opendal::Operator::new(service)
             .map_err(|source| unavailable("opening the root directory", source))?;
+        one_thread::offer();
         Ok(Self {
             inner: Arc::new(Inner {
                 root: root.to_owned(),
@@ -86,10 +93,8 @@ impl Files {
         work: impl FnOnce(&Inner) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner))
+        one_thread::step(move || work(&inner))
             .await
-            .map_err(io::Error::other)
-            .and_then(|result| result)
             .map_err(|source| unavailable(what, source))
     }
 
@@ -103,16 +108,6 @@ impl Files {
     }
 }
 
-/// Files are renamed into place, and synced together: neither reaches beyond
-/// one file system. Better said at the start than to every push.
-fn on_one_file_system(root: &Path, dir: &Path) -> io::Result<()> {
-    if fs::metadata(root)?.dev() == fs::metadata(dir)?.dev() {
-        return Ok(());
-    }
-    let message = "it lies on another file system than the root directory; both must be on one";
-    Err(io::Error::other(message))
-}
-
 /// Absence as `None`: the file is not there, or something on the way to it is
 /// not a directory.
 fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
@@ -123,38 +118,13 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn sight(metadata: &fs::Metadata) -> Sight {
-    // A file system without times makes everything young, never old.
-    let young = Timestamp::from_millis(i64::MAX);
-    Sight {
-        size: metadata.len(),
-        modified: metadata.modified().map_or(young, timestamp),
-    }
-}
-
-fn timestamp(time: SystemTime) -> Timestamp {
-    Timestamp::from_millis(match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
-        Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
-    })
-}
-
-fn read_all(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut file) = present(system::open(path))? else {
-        return Ok(None);
-    };
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(Some(bytes))
-}
-
 impl Inner {
     fn at(&self, path: &str) -> PathBuf {
         self.root.join(path)
     }
 
-    fn condemned(&self, dir: &str) -> io::Result<Option<String>> {
-        let id = read_all(&self.at(dir).join(CONDEMNED))?;
+    fn condemned(&self, dir: &str, reach: Reach) -> io::Result<Option<String>> {
+        let id = reach.read(&self.at(dir).join(CONDEMNED))?;
         Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
     }
 }
@@ -163,9 +133,15 @@ impl Inner {
 impl Tree for Files {
     async fn read(&self, path: &str) -> Result<Option<Bytes>, StoreError> {
         let file = path.to_owned();
-        self.blocking(path, move |files| read_all(&files.at(&file)))
+        self.reading(path, move |files, reach| reach.read(&files.at(&file)))
             .await
             .map(|bytes| bytes.map(Bytes::from))
+    }
+
+    async fn has(&self, path: &str) -> Result<bool, StoreError> {
+        let file = path.to_owned();
+        self.reading(path, move |files, reach| reach.has(&files.at(&file)))
+            .await
     }
 
     async fn write(&self, path: &str, bytes: Bytes) -> Result<(), StoreError> {
@@ -182,14 +158,18 @@ impl Tree for Files {
 
     async fn stat(&self, path: &str) -> Result<Option<Sight>, StoreError> {
         let file = path.to_owned();
-        self.blocking(path, move |files| {
-            Ok(present(fs::metadata(files.at(&file)))?.map(|it| sight(&it)))
+        self.reading(path, move |files, reach| {
+            Ok(reach.stat(&files.at(&file))?.map(|it| sight(&it)))
         })
         .await
     }
 
     async fn touch(&self, path: &str) -> Result<bool, StoreError> {
         let file = path.to_owned();
+        let standing = Reach::Memory.stat(&self.inner.at(path));
+        if standing.is_ok_and(|it| it.is_some_and(|it| is_of_this_tick(&it))) {
+            return Ok(true);
+        }
         self.blocking(path, move |files| {
             Ok(present(system::touch(&files.at(&file)))?.is_some())
         })
@@ -228,14 +208,15 @@ impl Tree for Files {
 
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
         let (at, name) = (dir.to_owned(), name.to_owned());
-        self.blocking(dir, move |files| {
-            let condemned = files.condemned(&at)?;
+        self.reading(dir, move |files, reach| {
+            let condemned = files.condemned(&at, reach)?;
             let dir = files.at(&at);
-            let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
-            let path = dir.join(name);
-            let thing = present(fs::metadata(&path))?;
+            let dying = reach.stat(&dir.join(DYING))?.is_some();
+            let path = dir.join(&name);
+            let thing = reach.stat(&path)?;
             if thing.is_some() {
-                // A promise may rest on what was seen, whoever wrote it.
+                // A promise may rest on what was seen, whoever wrote it. (This
+                // waits only where nothing is read from memory.)
                 files.durable.named(&files.root, &path)?;
             }
             Ok(Look {
@@ -257,7 +238,7 @@ impl Tree for Files {
             // A hard link is the exclusive create that also shows whole content.
             match fs::hard_link(&temporary.path, files.at(&at).join(CONDEMNED)) {
                 Ok(()) => Ok(Some(id)),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => files.condemned(&at),
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => files.condemned(&at, Reach::Disk),
                 Err(e) => present(Err(e)),
             }
         })
@@ -269,7 +250,7 @@ impl Tree for Files {
         self.blocking(dir, move |files| {
             let dir = files.at(&at);
             let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
-            if dying || files.condemned(&at)? != Some(id) {
+            if dying || files.condemned(&at, Reach::Disk)? != Some(id) {
                 return Ok(false);
             }
             Ok(present(fs::rename(dir.join(CONDEMNED), dir.join(DYING)))?.is_some())
@@ -350,29 +331,7 @@ impl Tree for Files {
     }
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
-        let (what, at) = (dir.to_owned(), self.inner.at(dir));
-        let (send, receive) = tokio::sync::mpsc::channel(1);
-        let listing = tokio::task::spawn_blocking(move || {
-            let mut send = |piece| send.blocking_send(piece).is_ok();
-            let mut piece = Vec::new();
-            listing::places(&at, name, &mut piece, &mut send)?;
-            send(piece);
-            Ok(())
-        });
-        // The end counts as one only if the listing says so, too.
-        stream::try_unfold(Some((receive, listing, what)), |state| async {
-            let Some((mut receive, listing, what)) = state else {
-                return Ok(None);
-            };
-            if let Some(piece) = receive.recv().await {
-                return Ok(Some((piece, Some((receive, listing, what)))));
-            }
-            let listed = listing.await.map_err(io::Error::other);
-            let listed = listed.and_then(|result| result);
-            listed.map_err(|source| unavailable(&what, source))?;
-            Ok(None)
-        })
-        .boxed()
+        places::below(dir.to_owned(), self.inner.at(dir), name)
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {
@@ -388,8 +347,8 @@ impl Tree for Files {
 
     async fn open(&self, path: &str) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
         let file = path.to_owned();
-        self.blocking(path, move |files| {
-            let Some(file) = present(File::open(files.at(&file)))? else {
+        self.reading(path, move |files, reach| {
+            let Some(file) = reach.open(&files.at(&file))? else {
                 return Ok(None);
             };
             let reader = reader::FileReader::new(file, files.chunk)?;

@@ -73,8 +73,7 @@ impl BlobLinks for Store {
         repository: &RepositoryName,
         digest: &Digest,
     ) -> Result<bool, StoreError> {
-        let path = layout::layer_link(repository, digest);
-        Ok(self.tree.read(&path).await?.is_some())
+        self.tree.has(&layout::layer_link(repository, digest)).await
     }
 
     fn list(&self, repository: &RepositoryName) -> Findings {

@@ -52,7 +52,7 @@ impl Store {
         digest: &Digest,
     ) -> Result<bool, StoreError> {
         let link = layout::revision_link(repository, digest);
-        Ok(self.tree.read(&link).await?.is_some())
+        self.tree.has(&link).await
     }
 
     async fn revision(
@@ -152,6 +152,15 @@ impl ManifestStore for Store {
         let revision = self.described(repository, digest);
         let (revision, content) = try_join(revision, self.tree.stat(&path)).await?;
         Ok(content.and_then(|content| revision.info(content.size)))
+    }
+
+    async fn describe(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        size: u64,
+    ) -> Result<Option<ManifestInfo>, StoreError> {
+        Ok(self.revision(repository, digest).await?.info(size))
     }
 
     async fn claim(

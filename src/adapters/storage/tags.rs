@@ -5,7 +5,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::links::{link_to, target_of};
 use super::{Store, layout};
-use crate::domain::model::{Digest, Listing, Page, RepositoryName, Tag};
+use crate::domain::model::{Digest, Listing, Page, RepositoryName, Tag, Timestamp};
 use crate::ports::{StoreError, TagIndex};
 
 /// How many tags are read at a time.
@@ -23,6 +23,15 @@ impl TagIndex for Store {
             .read(&layout::tag_current(repository, tag))
             .await?;
         Ok(link.and_then(|link| target_of(&link)))
+    }
+
+    async fn pushed_at(
+        &self,
+        repository: &RepositoryName,
+        tag: &Tag,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let link = layout::tag_current(repository, tag);
+        Ok(self.tree.stat(&link).await?.map(|it| it.modified))
     }
 
     async fn set(

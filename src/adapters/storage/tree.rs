@@ -46,6 +46,11 @@ pub trait Tree: Send + Sync {
     /// The whole object. For records and links, not for content.
     async fn read(&self, path: &str) -> Result<Option<Bytes>, StoreError>;
 
+    /// Whether there is an object, whatever it holds.
+    async fn has(&self, path: &str) -> Result<bool, StoreError> {
+        Ok(self.read(path).await?.is_some())
+    }
+
     /// Puts the object in place of whatever is there, all at once. It survives
     /// a power cut only after [`Tree::persist`].
     async fn write(&self, path: &str, bytes: Bytes) -> Result<(), StoreError>;

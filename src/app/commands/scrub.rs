@@ -1,6 +1,7 @@
 //! `scrub`: checks the store part by part, mends what is certain, and tells what it did.
 
 mod report;
+mod retention;
 
 use tokio_util::sync::CancellationToken;
 
@@ -21,9 +22,6 @@ pub async fn scrub(
     arguments: &Scrub,
     stop: &CancellationToken,
 ) -> Result<bool, CommandError> {
-    if arguments.retention {
-        return Err(CommandError::NotYet("scrub --retention"));
-    }
     let shared = Shared::new(stop.clone());
     let upkeep = tokio::select! {
         upkeep = Upkeep::open(config, arguments.dry_run, &shared) => upkeep?,
@@ -65,6 +63,11 @@ async fn parts<'a>(
             ..
         } = upkeep;
         let done = scrub::uploads(storage, locks, clock, how, &mut report).await;
+        report.end(done);
+    }
+    if all || arguments.retention {
+        report.begin("retention");
+        let done = retention::retention(upkeep, arguments, &mut report).await;
         report.end(done);
     }
     if all || collect {

@@ -1,5 +1,7 @@
 //! `server`: the registry behind its listener, until it is told to stop.
 
+mod retention;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::app::shutdown::Hangups;
 use crate::app::wiring::{self, Built, Shared};
 use crate::domain::collector::Pass;
 use crate::domain::error::RegistryError;
+use crate::domain::eviction::Evicted;
 
 /// How many doubts of a pass are told.
 const DOUBTS: usize = 20;
@@ -77,6 +80,7 @@ async fn serve(
     let stop = &shared.stop;
     let tidying = tokio::spawn(expire_uploads(running.subscribe(), stop.clone()));
     let collecting = tokio::spawn(collect(running.subscribe(), stop.clone()));
+    let retaining = tokio::spawn(retention::retain(running.subscribe(), stop.clone()));
     let stop_when_lost = async {
         if stop
             .run_until_cancelled(shared.lost.cancelled())
@@ -92,7 +96,7 @@ async fn serve(
         stop_when_lost,
     );
     tidying.abort();
-    // It ends by itself, and a removal that is under way ends under its lock.
+    // They end by themselves, and a removal that is under way ends under its lock.
     let grace = running
         .borrow()
         .config
@@ -100,13 +104,14 @@ async fn serve(
         .query_timeout_grace_period
         .duration();
     stop.cancel();
-    if tokio::time::timeout(grace, collecting).await.is_err() {
-        tracing::warn!("the collector does not end in time, and is left behind");
+    let ended = async { tokio::join!(collecting, retaining) };
+    if tokio::time::timeout(grace, ended).await.is_err() {
+        tracing::warn!("the collector or retention does not end in time, and is left behind");
     }
     served.map_err(failed)
 }
 
-/// Frees the space of what nothing references, again and again.
+/// Evicts from full caches, and frees the space of what nothing references, again and again.
 async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
     let mut collecting = None;
     loop {
@@ -119,17 +124,47 @@ async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationTok
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause), if collecting.is_some() => {}
+                () = tokio::time::sleep(pause) => {}
                 changed = running.changed() => match changed {
                     Ok(()) => break,
                     Err(_) => return,
                 },
             }
             pause = interval;
+            let go_on = || !stop.is_cancelled() && matches!(running.has_changed(), Ok(false));
+            // First, so that the collector finds what it lets go of.
+            let registry = Arc::clone(&running.borrow().registry);
+            tell_evicted(registry.evict(&go_on).await);
+            drop(registry);
             if let Some(it) = &mut collecting {
-                let go_on = || !stop.is_cancelled() && matches!(running.has_changed(), Ok(false));
                 tell(it.collector.pass(&go_on).await);
             }
+        }
+    }
+}
+
+fn tell_evicted(evicted: Result<Vec<Evicted>, RegistryError>) {
+    match evicted {
+        Ok(evicted) => {
+            for it in evicted {
+                let Evicted {
+                    namespace,
+                    held,
+                    left,
+                    manifests,
+                } = it;
+                tracing::info!(
+                    namespace,
+                    held,
+                    left,
+                    manifests,
+                    "evicted from a mirror's cache"
+                );
+            }
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "the caches of mirrors could not be looked at");
         }
     }
 }

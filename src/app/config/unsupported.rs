@@ -19,19 +19,14 @@ struct Row {
 enum When {
     /// Any.
     Present,
-    /// Lists and texts that are not empty.
-    Filled,
     /// `true`; to switch off what isn't there has its effect already.
     On,
 }
 
-use When::{Filled, On, Present};
+use When::{On, Present};
 
 #[rustfmt::skip] // a table
 const ROWS: &[Row] = &[
-    Row { key: "maintenance.retention_interval",         when: Present, instead: "leave it out; everything is kept" },
-    Row { key: "repository.*.cache_max_size",            when: Present, instead: "leave it out; all that was pulled is kept" },
-    Row { key: "repository.*.retention_policy.rules",    when: Filled,  instead: "leave it out; everything is kept" },
     Row { key: "observability.tracing",                  when: Present, instead: "leave it out" },
     Row { key: "observability.bind_address",             when: Present, instead: "leave it out" },
     Row { key: "observability.port",                     when: Present, instead: "leave it out" },
@@ -55,8 +50,6 @@ pub(super) fn refuse(document: &Document<'_>, findings: &mut Findings<'_>) {
 impl When {
     fn asks(self, value: &DeValue<'_>) -> bool {
         match (self, value) {
-            (Filled, DeValue::Array(list)) => !list.is_empty(),
-            (Filled, DeValue::String(text)) => !text.is_empty(),
             (On, DeValue::Boolean(on)) => *on,
             _ => true,
         }

@@ -30,7 +30,7 @@ pub struct CollectorConfig {
     pub interval: Seconds,
     /// How long something must have been unreferenced.
     pub grace_period: Seconds,
-    /// How many objects it looks at in a second; without it, as many as it can.
+    /// How many objects it looks at in a second; without it, what takes a twentieth of a processor.
     pub rate_limit: Option<u32>,
 }
 
@@ -46,9 +46,20 @@ impl Default for CollectorConfig {
 }
 
 /// `[maintenance]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaintenanceConfig {
     /// How often the server itself applies the retention policies; without it, never.
     pub retention_interval: Option<Seconds>,
+    /// How much of all judged images one run may delete without force.
+    pub max_deleted_percent: u8,
+}
+
+impl Default for MaintenanceConfig {
+    fn default() -> Self {
+        Self {
+            retention_interval: None,
+            max_deleted_percent: 50,
+        }
+    }
 }

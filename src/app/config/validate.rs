@@ -14,6 +14,7 @@ use crate::adapters::identities::config::IdentityConfig;
 use crate::adapters::storage::config::StorageConfig;
 use crate::adapters::telemetry::config::ObservabilityConfig;
 use crate::adapters::tokens::Keys;
+use crate::adapters::units::ByteSize;
 use crate::adapters::upstream::Address;
 use crate::adapters::upstream::config::UpstreamConfig;
 use crate::domain::model::Secret;
@@ -42,6 +43,19 @@ pub(super) fn check(config: &mut Config, findings: &mut Findings<'_>) {
             );
         }
         check_mirrors(&key.key("mirrors"), repository, findings);
+        let limit = key.key("cache_max_size");
+        match repository.cache_max_size.map(ByteSize::bytes) {
+            Some(0) => {
+                findings.refuse(limit, "expected a size, found 0; leave it out for no limit");
+            }
+            Some(_) if repository.upstream.is_empty() => {
+                findings.refuse(
+                    limit,
+                    "needs an `upstream`: only what a mirror has pulled is evicted",
+                );
+            }
+            Some(_) | None => {}
+        }
         for (index, upstream) in repository.upstream.iter().enumerate() {
             check_upstream(&key.key("upstream").index(index), upstream, findings);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::BuildError;
+use crate::adapters::units::ByteSize;
 use crate::adapters::upstream::{self, Address, OpenError, Patience};
 use crate::app::config::RepositoryConfig;
 use crate::domain::mirror::{AnswersFor, Circuit, Source, canonical};
@@ -44,6 +45,7 @@ pub(super) fn source(
     Ok(Some(Arc::new(Source {
         upstreams,
         revalidate_interval: entry.revalidate_interval.duration(),
+        cache_max_size: entry.cache_max_size.map(ByteSize::bytes),
         answers_for,
     })))
 }

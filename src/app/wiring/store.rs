@@ -143,6 +143,21 @@ impl Store {
         }))
     }
 
+    /// Whether the collector may run: on a network file system only where it is declared coherent, for what other
+    /// machines write there may be seen too late. Says so.
+    pub(super) fn may_be_collected(&self) -> bool {
+        let kind = match &self.settings.storage {
+            StorageConfig::Fs(fs) if !fs.coherent => storage::network_file_system(&fs.root_dir),
+            StorageConfig::Fs(_) | StorageConfig::S3(_) => None,
+        };
+        if let Some(kind) = kind {
+            tracing::warn!(
+                "storage.fs.root_dir is on a network file system ({kind}), where nothing is collected unless storage.fs.coherent is true"
+            );
+        }
+        kind.is_none()
+    }
+
     /// Gives the store free for other servers.
     pub(super) async fn release(&self) {
         if let Some(lease) = self.lease.get() {

@@ -1,17 +1,11 @@
 //! Judgement: what becomes of one thing, by its marks (storage.md section 4).
 
-use std::time::Duration;
-
 use futures_util::FutureExt;
 
 use super::{Collector, SENTENCES, Sentence, Work};
 use crate::domain::model::{Look, Mark, Thing};
+use crate::domain::removals::LINGER;
 use crate::ports::{LockKey, StoreError};
-
-/// How long a thing stays locked after a removal that got no answer: several
-/// times as long as a request may take. It may still be carried out, and must
-/// not meet what somebody has put there since.
-const LINGER: Duration = Duration::from_mins(1);
 
 impl Collector {
     /// What becomes of a thing that is not claimed, or that has a mark: whether
@@ -101,6 +95,7 @@ impl Collector {
     pub(super) fn is_due(&self, thing: &Thing, id: &str, work: &Work<'_>) -> bool {
         let known = self.sentences.get(thing).filter(|known| known.id == id);
         known.is_some_and(|it| work.now.since(it.since) >= self.settings.grace_period)
+            && !work.restorable.contains(thing.digest())
     }
 
     /// Takes the marks away if they still stand. A new one can only be somebody

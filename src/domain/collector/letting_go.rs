@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Collector, Work, hash};
 use crate::domain::model::{Digest, Manifest, Page, RepositoryName, Thing, Timestamp};
 use crate::domain::references::{Digests, short};
-use crate::ports::{Deletion, StoreError};
+use crate::ports::{Deletion, DeletionRecord, StoreError};
 
 /// How wrong two times of a store can be that tells it in seconds. What was
 /// pushed so shortly before the deletion stays.
@@ -21,18 +21,45 @@ pub(super) struct Held<'a> {
 }
 
 impl Collector {
+    /// The records of deletions that are older than the grace period. What the
+    /// younger ones name can be restored.
+    pub(super) async fn expired_deletions(
+        &self,
+        repository: &RepositoryName,
+        work: &mut Work<'_>,
+    ) -> Result<Vec<DeletionRecord>, StoreError> {
+        let ever = Timestamp::from_millis(i64::MAX);
+        let mut records = self.storage.deletions.list(repository, ever).await?;
+        let before = work.at.before(self.settings.grace_period);
+        // What was seen settled may be gone, and have left a mark.
+        for deletion in records.iter().filter_map(|it| it.deletion.as_ref()) {
+            let key = (short(&deletion.digest), hash(repository));
+            work.settled.remove(&key);
+        }
+        records.retain(|record| match &record.deletion {
+            Some(deletion) if deletion.at >= before => {
+                work.restorable.insert(&deletion.digest);
+                let references = deletion.references.iter();
+                references.for_each(|it| work.restorable.insert(it));
+                false
+            }
+            Some(_) | None => true,
+        });
+        Ok(records)
+    }
+
     /// Children of a deleted index and referrers of a deleted subject go after
     /// the grace period, where no tag and nothing else holds them, and nobody
     /// has pushed them since. A record that has nothing left to say goes too.
     pub(super) async fn let_go(
         &self,
         held: &Held<'_>,
+        expired: Vec<DeletionRecord>,
         work: &mut Work<'_>,
     ) -> Result<(), StoreError> {
         let deletions = &self.storage.deletions;
-        let before = work.at.before(self.settings.grace_period);
         let mut tagged = None;
-        for record in deletions.list(held.repository, before).await? {
+        for record in expired {
             let deletion = record.deletion.filter(|it| it.manifest);
             // While it is there again but not acknowledged, it still counts as a holder.
             let key = |it: &Deletion| (short(&it.digest), hash(held.repository));
@@ -129,26 +156,10 @@ impl Collector {
         let Some(stored) = self.storage.manifests.get(repository, digest).await? else {
             return Ok(());
         };
-        let manifest = Manifest::parse(None, &stored.bytes).ok();
-        let needs = manifest.iter().flat_map(Manifest::needs);
-        let subject = manifest.as_ref().and_then(|it| it.subject.as_ref());
-        let deletion = Deletion {
-            digest: digest.clone(),
-            media_type: stored.info.media_type,
-            tags: Vec::new(),
-            manifest: true,
-            references: needs.map(|need| need.digest.clone()).collect(),
-            subject: subject.map(|subject| subject.digest.clone()),
-            at: self.clock.now(),
-            by: Some("collector".to_owned()),
-        };
-        self.storage.deletions.add(repository, &deletion).await?;
-        if let Some(subject) = subject {
-            let referrers = &self.storage.referrers;
-            referrers
-                .remove(repository, &subject.digest, digest)
-                .await?;
-        }
-        self.storage.manifests.remove(repository, digest).await
+        let by = Some("collector");
+        let removals = &self.removals;
+        removals
+            .manifest(repository, digest, stored, Vec::new(), by)
+            .await
     }
 }

@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::{Collector, CollectorSettings};
 use crate::domain::model::{Algorithm, Digest, Found, Hasher, Listing, Timestamp};
 use crate::domain::world::{World, condemned, outage, repository, there};
-use crate::ports::{Everything, Findings, LockGuard};
+use crate::ports::{Deletion, DeletionRecord, Everything, Findings, LockGuard};
 
 fn blob() -> Digest {
     Hasher::digest_of(Algorithm::Sha256, b"blob")
@@ -39,6 +39,10 @@ fn world() -> World {
     });
     let now = Timestamp::from_millis(10_000);
     world.marks.expect_now().returning(move || Ok(now));
+    world
+        .marks
+        .expect_since()
+        .returning(|_, _| Ok(Some(Timestamp::from_millis(0))));
     let collector = &mut world.locks;
     collector
         .expect_try_acquire()
@@ -172,4 +176,70 @@ async fn no_more_is_looked_at_in_a_second_than_it_may() {
     collector(world, Some(4)).pass(&|| true).await.unwrap();
 
     assert_eq!(journal.entries(), ["wait 250ms"]);
+}
+
+#[tokio::test]
+async fn what_was_deleted_within_the_grace_period_stays_whatever_mark_it_had() {
+    for (deleted_at, dooms) in [(1000, 0), (999, 1)] {
+        let mut world = with_condemned_blob();
+        world
+            .marks
+            .expect_doom()
+            .times(dooms)
+            .returning(|_, _| Ok(false));
+        world.deletions.checkpoint();
+        world.deletions.expect_remove().returning(|_, _| Ok(()));
+        world
+            .referrers
+            .expect_list()
+            .returning(|_, _| Ok(Vec::new()));
+        world.deletions.expect_list().returning(move |_, _| {
+            let deletion = Deletion {
+                digest: Hasher::digest_of(Algorithm::Sha256, b"manifest"),
+                media_type: None,
+                tags: Vec::new(),
+                manifest: true,
+                references: vec![blob()],
+                subject: None,
+                at: Timestamp::from_millis(deleted_at),
+                by: None,
+            };
+            Ok(vec![DeletionRecord {
+                id: "record".to_owned(),
+                deletion: Some(deletion),
+            }])
+        });
+        let mut collector = collector(world, None);
+
+        for _ in 0..2 {
+            let pass = collector.pass(&|| true).await.unwrap().unwrap();
+            assert_eq!(pass.doubts, [""; 0]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_rests_nineteen_times_as_long_as_the_processors_worked_but_comes_to_an_end() {
+    for (each, rest) in [(10, "wait 190ms"), (1000, "wait 2s")] {
+        let mut world = with_condemned_blob();
+        let journal = world.journal.clone();
+        world.clock.checkpoint();
+        world
+            .clock
+            .expect_now()
+            .returning(|| Timestamp::from_millis(1000));
+        let mut asked = 0;
+        world.clock.expect_cpu_time().returning(move || {
+            asked += 1;
+            Duration::from_millis(each * asked)
+        });
+        let noted = journal.clone();
+        world.clock.expect_sleep().returning(move |time| {
+            noted.note(format!("wait {time:?}"));
+        });
+
+        collector(world, None).pass(&|| true).await.unwrap();
+
+        assert_eq!(journal.entries(), [rest]);
+    }
 }

@@ -3,8 +3,8 @@
 use super::Manifests;
 use crate::domain::access::TagChange;
 use crate::domain::error::RegistryError;
-use crate::domain::model::{Caller, Digest, Manifest, Reference, RepositoryName, Tag};
-use crate::ports::{Deletion, LockKey};
+use crate::domain::model::{Caller, Digest, Reference, RepositoryName, Tag};
+use crate::ports::LockKey;
 
 impl Manifests {
     /// Deletes a manifest with every tag that points at it, or a tag alone
@@ -57,24 +57,14 @@ impl Manifests {
         let pointed_at = self.manifests.stat(repository, &digest).await?;
         let standing = pointed_at.as_ref().map(|_| &digest);
         self.access.authorise_change(&change, standing)?;
-        if let Some(info) = &pointed_at {
-            let deletion = Deletion {
-                digest,
-                media_type: info.media_type.clone(),
-                tags: vec![tag.clone()],
-                manifest: false,
-                references: Vec::new(),
-                subject: None,
-                at: self.clock.now(),
-                by: caller.id().map(str::to_owned),
-            };
-            self.deletions.add(repository, &deletion).await?;
-        }
-        self.tags.remove(repository, tag).await?;
-        match pointed_at {
-            Some(_) => Ok(()),
-            None => Err(RegistryError::ManifestUnknown(tag.to_string())),
-        }
+        let Some(info) = pointed_at else {
+            self.tags.remove(repository, tag).await?;
+            return Err(RegistryError::ManifestUnknown(tag.to_string()));
+        };
+        let removed = self
+            .removals
+            .tag(repository, tag, digest, info.media_type, caller.id());
+        Ok(removed.await?)
     }
 
     /// Pushes of the same manifest wait at its lock, and set their tags under
@@ -100,36 +90,16 @@ impl Manifests {
         let unknown = || RegistryError::ManifestUnknown(digest.to_string());
         let stored = self.manifests.get(repository, digest).await?;
         let stored = stored.ok_or_else(unknown)?;
-        // One that another registry took and nobody understands can go too;
-        // only what it would have kept alive stays unknown.
-        let manifest = Manifest::parse(None, &stored.bytes).ok();
-        let subject = manifest.as_ref().and_then(|m| m.subject.as_ref());
         let tags = self.tags.pointing_at(repository, digest).await?;
         for tag in &tags {
             let change = TagChange::deletion(caller, repository, tag);
             self.access.authorise_change(&change, Some(digest))?;
         }
 
-        let deletion = Deletion {
-            digest: digest.clone(),
-            media_type: stored.info.media_type,
-            tags: tags.clone(),
-            manifest: true,
-            references: manifest.iter().flat_map(digests).collect(),
-            subject: subject.map(|subject| subject.digest.clone()),
-            at: self.clock.now(),
-            by: caller.id().map(str::to_owned),
-        };
-        self.deletions.add(repository, &deletion).await?;
-        for tag in &tags {
-            self.unpoint(repository, tag, digest).await?;
-        }
-        if let Some(subject) = subject {
-            self.referrers
-                .remove(repository, &subject.digest, digest)
-                .await?;
-        }
-        Ok(self.manifests.remove(repository, digest).await?)
+        let removed = self
+            .removals
+            .manifest(repository, digest, stored, tags, caller.id());
+        Ok(removed.await?)
     }
 
     /// Removes the tag, unless it has moved on to another manifest.
@@ -139,19 +109,6 @@ impl Manifests {
         tag: &Tag,
         digest: &Digest,
     ) -> Result<(), RegistryError> {
-        let key = LockKey::Tag(repository.clone(), tag.clone());
-        let lock = self.locks.acquire(&key).await?;
-        lock.during(async {
-            if self.tags.get(repository, tag).await?.as_ref() == Some(digest) {
-                self.tags.remove(repository, tag).await?;
-            }
-            Ok(())
-        })
-        .await
+        Ok(self.removals.unpoint(repository, tag, digest).await?)
     }
-}
-
-fn digests(manifest: &Manifest) -> Vec<Digest> {
-    let needs = manifest.needs();
-    needs.iter().map(|need| need.digest.clone()).collect()
 }

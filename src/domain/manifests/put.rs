@@ -118,7 +118,10 @@ impl Manifests {
             for tag in &tags {
                 self.may_point(&change(tag), condition(tag)).await?;
             }
-            self.store(repository, &manifest, &new).await?;
+            let missing = self.store(repository, &manifest, &new).await?;
+            if let Some(missing) = missing.into_iter().next() {
+                return Err(RegistryError::ManifestBlobUnknown(missing));
+            }
             for tag in &tags {
                 self.point(&change(tag), &digest, condition(tag)).await?;
             }
@@ -133,16 +136,20 @@ impl Manifests {
         })
     }
 
-    /// Claims, looks, settles; durable when it returns.
-    async fn store(
+    /// Claims, looks, settles; durable when it returns. What is missing and may
+    /// not be: then it is not settled.
+    pub(super) async fn store(
         &self,
         repository: &RepositoryName,
         manifest: &Manifest,
         new: &NewManifest,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Vec<Digest>, RegistryError> {
         self.manifests.put_pending(repository, new).await?;
         self.look_at_itself(repository, new).await?;
-        self.look_at_needs(repository, manifest).await?;
+        let missing = self.look_at_needs(repository, manifest).await?;
+        if !missing.is_empty() {
+            return Ok(missing);
+        }
         self.manifests.settle(repository, new).await?;
         if let Some(subject) = &manifest.subject {
             let referrer = referrer(manifest, new);
@@ -150,7 +157,8 @@ impl Manifests {
                 .add(repository, &subject.digest, &referrer)
                 .await?;
         }
-        Ok(self.durability.persist().await?)
+        self.durability.persist().await?;
+        Ok(missing)
     }
 
     /// Judges a push by digest, where the lock that is held already makes the
@@ -190,13 +198,13 @@ impl Manifests {
         Err(LockError::Contended(LockKey::Data(new.digest.clone()).to_string()).into())
     }
 
-    /// Everything it names. The look is taken even at what may be missing:
-    /// what is there must stay.
+    /// Everything it names, and what of it is missing and may not be. The look
+    /// is taken even at what may be missing: what is there must stay.
     async fn look_at_needs(
         &self,
         repository: &RepositoryName,
         manifest: &Manifest,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Vec<Digest>, RegistryError> {
         let allowed = self
             .access
             .namespace(repository)
@@ -208,7 +216,8 @@ impl Manifests {
         // taken away whole.
         let looks = futures_util::stream::iter(looks.collect::<Vec<_>>());
         let looked: Vec<_> = looks.buffered(AT_A_TIME).collect().await;
-        looked.into_iter().collect()
+        let missing = looked.into_iter().filter_map(Result::transpose);
+        missing.collect()
     }
 
     async fn look_at_need(
@@ -216,7 +225,7 @@ impl Manifests {
         repository: &RepositoryName,
         Requirement { digest, need }: Requirement<'_>,
         allowed: MissingReferences,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Option<Digest>, RegistryError> {
         let found = match need {
             Need::Blob | Need::OptionalBlob => self.has_blob(repository, digest).await?,
             Need::Child => {
@@ -229,11 +238,7 @@ impl Manifests {
             Need::Child => allowed != MissingReferences::Refuse,
             Need::Blob => allowed == MissingReferences::Accept,
         };
-        if found || may_be_missing {
-            Ok(())
-        } else {
-            Err(RegistryError::ManifestBlobUnknown(digest.clone()))
-        }
+        Ok((!found && !may_be_missing).then(|| digest.clone()))
     }
 
     /// A blob, or a manifest that is used as one: blob GETs serve manifests, so

@@ -15,6 +15,8 @@ pub struct Source {
     pub upstreams: Vec<Arc<dyn Upstream>>,
     /// How long a tag is believed.
     pub revalidate_interval: Duration,
+    /// How many bytes of their content are kept; `None` for all that is pulled.
+    pub cache_max_size: Option<u64>,
     /// The registries in whose names it answers (`?ns=`).
     pub answers_for: Vec<AnswersFor>,
 }

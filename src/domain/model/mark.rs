@@ -22,6 +22,14 @@ impl Thing {
             Self::Link(repository, _) | Self::Revision(repository, _) => Some(repository),
         }
     }
+
+    /// What it is a place of.
+    #[must_use]
+    pub fn digest(&self) -> &Digest {
+        match self {
+            Self::Data(digest) | Self::Link(_, digest) | Self::Revision(_, digest) => digest,
+        }
+    }
 }
 
 /// The collector's intent, as it lies beside a thing.

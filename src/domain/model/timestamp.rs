@@ -9,7 +9,7 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The moment so many milliseconds after the epoch.
     #[must_use]
-    pub fn from_millis(millis: i64) -> Self {
+    pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod chain;
+mod eviction;
 mod manifests;
 mod referrers;
 mod upstreams;

@@ -69,7 +69,7 @@ async fn what_another_process_changes_between_two_pages_is_on_the_second() {
         let tags = here.tags.list(&name, &first).await.unwrap();
         assert!(tags.items == [tag("v1")] && tags.more);
         let repositories = here.repositories.list(&Page::all()).await.unwrap();
-        assert_eq!(repositories.items, [name.clone()]);
+        assert_eq!(repositories.items, std::slice::from_ref(&name));
     }
 
     there.tags.remove(&name, &tag("v2")).await.unwrap();

@@ -24,6 +24,9 @@ Commands:
   policy            Explain what the access policies decide
   scrub             Check the storage backend for inconsistencies
   server            Run the registry listeners
+  undelete          Restore a manifest or tag that was deleted within the grace
+                    period
+  why               Explain what keeps a digest, or kept it
 
 ";
 
@@ -98,7 +101,7 @@ fn a_bad_configuration_ends_with_64_and_its_place() {
 #[test]
 fn what_this_version_can_not_do_is_refused_all_at_once() {
     let config = "[storage.fs]\nroot_dir = 'data'\n[observability.tracing]\nendpoint = 'http://x'\n\
-                  [maintenance]\nretention_interval = 60\n";
+                  [repository.a]\ncache_max_size = 60\n";
 
     let output = run(Some(config), &["server"]);
 
@@ -113,7 +116,7 @@ fn what_this_version_can_not_do_is_refused_all_at_once() {
     );
     assert!(
         lines[1].starts_with(
-            "config.toml:6:1: maintenance.retention_interval: not part of this version yet; "
+            "config.toml:6:1: repository.a.cache_max_size: not part of this version yet; "
         ),
         "{errors}"
     );

@@ -126,12 +126,14 @@ fn retention_rules_under_the_access_policy_are_sent_where_they_belong() {
 }
 
 #[test]
-fn the_corrected_retention_rules_are_understood_and_refused_by_name_only() {
+fn the_corrected_retention_rules_load_and_are_compiled() {
     let corrected = RETENTION_UNDER_ACCESS.replace("access_policy", "retention_policy");
 
-    assert_eq!(
-        load(&corrected).unwrap_err(),
-        "config.toml:5:1: repository.my-registry.retention_policy.rules: not part of this version yet; \
-         leave it out; everything is kept"
-    );
+    let config = load(&corrected).unwrap().config;
+
+    let namespaces = wiring::namespaces(&config).unwrap();
+    let namespace = namespaces
+        .find(&"my-registry/app".parse().unwrap())
+        .unwrap();
+    assert_eq!(namespace.retention_rules.len(), 5);
 }

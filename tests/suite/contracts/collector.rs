@@ -63,17 +63,21 @@ impl Setting {
     }
 }
 
-fn hasty(ports: &StoragePorts) -> Setting {
+pub(super) fn hasty(ports: &StoragePorts) -> Setting {
     Setting::over(ports, Duration::ZERO)
 }
 
-async fn push_blob(ports: &StoragePorts, name: &RepositoryName, bytes: &'static [u8]) -> Digest {
+pub(super) async fn push_blob(
+    ports: &StoragePorts,
+    name: &RepositoryName,
+    bytes: &'static [u8],
+) -> Digest {
     ports.links.add(name, &sha256(bytes)).await.unwrap();
     store_blob(ports, name, bytes).await
 }
 
 /// An image over two blobs, whose manifest may be another one's layer.
-async fn push_image(
+pub(super) async fn push_image(
     ports: &StoragePorts,
     name: &RepositoryName,
     config: &'static [u8],
@@ -88,11 +92,15 @@ async fn push_image(
     new
 }
 
-async fn is_linked(ports: &StoragePorts, name: &RepositoryName, digest: &Digest) -> bool {
+pub(super) async fn is_linked(
+    ports: &StoragePorts,
+    name: &RepositoryName,
+    digest: &Digest,
+) -> bool {
     ports.links.exists(name, digest).await.unwrap()
 }
 
-async fn is_stored(ports: &StoragePorts, digest: &Digest) -> bool {
+pub(super) async fn is_stored(ports: &StoragePorts, digest: &Digest) -> bool {
     ports.blobs.look(digest).await.unwrap().thing.is_some()
 }
 
@@ -340,7 +348,12 @@ pub async fn old_records_of_deletions_are_listed_and_removed(ports: &StoragePort
 }
 
 /// Pushes a manifest as a client does.
-async fn put(setting: &Setting, name: &RepositoryName, tag: Option<&str>, text: &str) -> Digest {
+pub(super) async fn put(
+    setting: &Setting,
+    name: &RepositoryName,
+    tag: Option<&str>,
+    text: &str,
+) -> Digest {
     let digest = sha256(text.as_bytes());
     let reference = match tag {
         Some(tag) => Reference::Tag(tag.parse().unwrap()),
@@ -358,14 +371,14 @@ async fn put(setting: &Setting, name: &RepositoryName, tag: Option<&str>, text: 
     digest
 }
 
-async fn delete(setting: &Setting, name: &RepositoryName, digest: &Digest) {
+pub(super) async fn delete(setting: &Setting, name: &RepositoryName, digest: &Digest) {
     let reference = Reference::Digest(digest.clone());
     let manifests = setting.registry.manifests();
     let caller = Caller::default();
     manifests.delete(name, &reference, &caller).await.unwrap();
 }
 
-fn index(children: &[&Digest]) -> String {
+pub(super) fn index(children: &[&Digest]) -> String {
     let children = children.iter().map(|digest| {
         serde_json::json!({ "mediaType": MediaType::OCI_MANIFEST, "digest": digest, "size": 1 })
     });
@@ -377,14 +390,14 @@ fn index(children: &[&Digest]) -> String {
     .to_string()
 }
 
-fn signature(of: &Digest) -> String {
+pub(super) fn signature(of: &Digest) -> String {
     let subject = serde_json::json!({
         "mediaType": MediaType::OCI_MANIFEST, "digest": of, "size": 1,
     });
     image(b"{}", &[], &serde_json::json!({ "subject": subject }))
 }
 
-async fn stands(ports: &StoragePorts, name: &RepositoryName, digest: &Digest) -> bool {
+pub(super) async fn stands(ports: &StoragePorts, name: &RepositoryName, digest: &Digest) -> bool {
     ports.manifests.stat(name, digest).await.unwrap().is_some()
 }
 

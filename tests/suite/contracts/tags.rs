@@ -1,5 +1,7 @@
 //! Tags.
 
+use std::time::Duration;
+
 use simple_registry::domain::model::Page;
 use simple_registry::ports::StoragePorts;
 
@@ -19,6 +21,24 @@ pub async fn a_tag_points_where_it_was_set_last(ports: &StoragePorts) {
         let target = ports.tags.get(&name, &tag("v1")).await.unwrap();
         assert_eq!(target, Some(sha256(bytes)));
     }
+}
+
+/// A push counts, be it of the same digest: retention asks for its time.
+pub async fn setting_a_tag_again_renews_its_time(ports: &StoragePorts) {
+    let (name, tag) = (repository("a"), tag("v1"));
+    assert_eq!(ports.tags.pushed_at(&name, &tag).await.unwrap(), None);
+    let mut times = Vec::new();
+    for _ in 0..2 {
+        ports.tags.set(&name, &tag, &sha256(b"one")).await.unwrap();
+        times.extend(ports.tags.pushed_at(&name, &tag).await.unwrap());
+        // Longer than a second, in which some stores tell the time.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+    }
+
+    let [first, second] = times.as_slice() else {
+        panic!("{times:?}");
+    };
+    assert!(second > first, "{times:?}");
 }
 
 pub async fn a_removed_tag_is_gone_with_its_history(ports: &StoragePorts) {

@@ -161,6 +161,7 @@ passes_on! { Marks, marks;
 passes_on! { ManifestStore, manifests;
     fn get(r: &RepositoryName, d: &Digest) -> Result<Option<StoredManifest>, StoreError>;
     fn stat(r: &RepositoryName, d: &Digest) -> Result<Option<ManifestInfo>, StoreError>;
+    fn describe(r: &RepositoryName, d: &Digest, size: u64) -> Result<Option<ManifestInfo>, StoreError>;
     fn claim(r: &RepositoryName, d: &Digest) -> Result<Option<Bytes>, StoreError>;
     fn look(r: &RepositoryName, d: &Digest) -> Result<Look, StoreError>;
     fn put_pending(r: &RepositoryName, m: &NewManifest) -> Result<(), StoreError>;
@@ -172,6 +173,7 @@ passes_on! { ManifestStore, manifests;
 
 passes_on! { TagIndex, tags;
     fn get(r: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, StoreError>;
+    fn pushed_at(r: &RepositoryName, tag: &Tag) -> Result<Option<Timestamp>, StoreError>;
     fn set(r: &RepositoryName, tag: &Tag, d: &Digest) -> Result<(), StoreError>;
     fn remove(r: &RepositoryName, tag: &Tag) -> Result<(), StoreError>;
     fn list(r: &RepositoryName, page: &Page<Tag>) -> Result<Listing<Tag>, StoreError>;

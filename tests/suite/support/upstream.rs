@@ -218,6 +218,7 @@ pub fn mirror_of(upstreams: &[&Arc<FakeUpstream>], interval: Duration) -> Namesp
         mirrors: Some(Arc::new(Source {
             upstreams: upstreams.collect(),
             revalidate_interval: interval,
+            cache_max_size: None,
             answers_for: vec![AnswersFor {
                 registry: "hub.example".to_owned(),
                 prefix: String::new(),

@@ -10,8 +10,11 @@ use hyper::{Response, StatusCode};
 
 use super::{Answer, Exchange, multipart};
 use crate::adapters::http::body::{self, ResponseBody};
+use crate::adapters::http::callers::Visitor;
 use crate::adapters::http::conditions;
+use crate::adapters::http::error::HttpError;
 use crate::adapters::http::headers::CONTENT_DIGEST;
+use crate::adapters::http::progress::LEAST;
 use crate::adapters::http::range::{self, Wanted};
 use crate::adapters::http::reply::Reply;
 use crate::domain::error::RegistryError;
@@ -47,11 +50,13 @@ pub async fn get(exchange: Exchange, repository: &RepositoryName, digest: &Diges
     }
     let (size, headers) = (reader.size(), &exchange.visitor.headers);
     match range::wanted(headers, size) {
-        _ if conditions::is_range_stale(headers, digest) => whole(&*reader, digest).await,
-        Wanted::Whole => whole(&*reader, digest).await,
+        _ if conditions::is_range_stale(headers, digest) => {
+            whole(&exchange.visitor, &*reader, digest).await
+        }
+        Wanted::Whole => whole(&exchange.visitor, &*reader, digest).await,
         Wanted::Nothing => Err(RegistryError::RangeInvalid { size }.into()),
         Wanted::Parts(parts) => match <[Range<u64>; 1]>::try_from(parts) {
-            Ok([part]) => partial(&*reader, digest, part).await,
+            Ok([part]) => partial(&exchange.visitor, &*reader, digest, part).await,
             Err(parts) => Ok(multipart::reply(
                 about(StatusCode::PARTIAL_CONTENT, digest),
                 Arc::from(reader),
@@ -62,23 +67,46 @@ pub async fn get(exchange: Exchange, repository: &RepositoryName, digest: &Diges
     }
 }
 
-async fn whole(reader: &dyn BlobReader, digest: &Digest) -> Answer {
+async fn whole(visitor: &Visitor, reader: &dyn BlobReader, digest: &Digest) -> Answer {
     let size = reader.size();
-    let bytes = reader.read(0..size).await.map_err(RegistryError::from)?;
     Ok(about(StatusCode::OK, digest)
         .header(CONTENT_TYPE, OCTETS)
-        .body(body::stream(bytes), size)
+        .body(content(visitor, reader, 0..size).await?, size)
         .done())
 }
 
-async fn partial(reader: &dyn BlobReader, digest: &Digest, part: Range<u64>) -> Answer {
+/// The bytes of the range: sent by the kernel where it can and that pays.
+async fn content(
+    visitor: &Visitor,
+    reader: &dyn BlobReader,
+    range: Range<u64>,
+) -> Result<ResponseBody, HttpError> {
+    let length = range.end - range.start;
+    let read = |range| async { reader.read(range).await.map_err(RegistryError::from) };
+    if length <= LEAST {
+        // It goes out together with its head.
+        return Ok(body::small(read(range).await?, length).await);
+    }
+    let holes = visitor.holes.as_ref();
+    match holes.and_then(|holes| holes.body(reader.file(range.clone())?)) {
+        Some(body) => Ok(body),
+        None => Ok(body::stream(read(range).await?)),
+    }
+}
+
+async fn partial(
+    visitor: &Visitor,
+    reader: &dyn BlobReader,
+    digest: &Digest,
+    part: Range<u64>,
+) -> Answer {
     let content_range = range::content_range(&part, reader.size());
     let length = part.end - part.start;
-    let bytes = reader.read(part).await.map_err(RegistryError::from)?;
+    let content = content(visitor, reader, part).await?;
     Ok(about(StatusCode::PARTIAL_CONTENT, digest)
         .header(CONTENT_TYPE, OCTETS)
         .header(CONTENT_RANGE, content_range)
-        .body(body::stream(bytes), length)
+        .body(content, length)
         .done())
 }
 

@@ -10,6 +10,7 @@ use super::{Answer, Exchange};
 use crate::adapters::http::conditions;
 use crate::adapters::http::headers::{CONTENT_DIGEST, OCI_SUBJECT, OCI_TAG};
 use crate::adapters::http::reply::Reply;
+use crate::adapters::units::one_thread;
 use crate::domain::manifests::{FoundManifest, ManifestPush};
 use crate::domain::model::{Manifest, MediaType, Reference, RepositoryName, Tag};
 
@@ -64,11 +65,8 @@ pub async fn put(
         caller: exchange.caller,
         tags,
     };
-    let pushed = exchange
-        .registry
-        .manifests()
-        .put(repository, reference, push)
-        .await?;
+    let manifests = exchange.registry.manifests();
+    let pushed = one_thread::whole(manifests.put(repository, reference, push)).await?;
 
     let digest = &pushed.digest;
     let mut reply = Reply::new(StatusCode::CREATED)

@@ -1,18 +1,27 @@
 //! Uploads: end-4 to end-6, end-11, end-13, end-14.
 
+use std::future::Future;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use hyper::StatusCode;
 use hyper::header::{LOCATION, RANGE};
 
 use super::{Answer, Exchange};
+use crate::adapters::http::body::RequestBody;
 use crate::adapters::http::error::{Cause, HttpError};
 use crate::adapters::http::headers::{CONTENT_DIGEST, UPLOAD_UUID};
 use crate::adapters::http::range;
 use crate::adapters::http::reply::Reply;
+use crate::adapters::units::one_thread;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
-    AccessRequest, Action, Algorithm, Digest, RepositoryName, UploadId, UploadSession,
+    AccessRequest, Action, Algorithm, Body, Digest, RepositoryName, UploadId, UploadSession,
 };
 use crate::domain::uploads::MountSource;
+
+/// Up to which length a body is received before the work with it begins.
+const SHORT: usize = 128 << 10;
 
 /// end-4a, end-4c
 pub async fn start(
@@ -30,12 +39,9 @@ pub async fn start(
 
 /// end-4b
 pub async fn push(exchange: Exchange, repository: &RepositoryName, digest: &Digest) -> Answer {
-    let body = exchange.body.into_body();
-    exchange
-        .registry
-        .uploads()
-        .push(repository, digest, body)
-        .await?;
+    let uploads = exchange.registry.uploads();
+    let push = |body| uploads.push(repository, digest, body);
+    with_body(exchange.body, push).await?;
     Ok(created(repository, digest).done())
 }
 
@@ -80,11 +86,9 @@ pub async fn mount(
 /// end-5
 pub async fn append(exchange: Exchange, repository: &RepositoryName, id: &UploadId) -> Answer {
     let range = range::chunk(&exchange.visitor.headers)?;
-    let body = exchange.body.into_body();
-    let session = exchange
-        .registry
-        .uploads()
-        .append(repository, id, range, body)
+    let uploads = exchange.registry.uploads();
+    let append = |body| uploads.append(repository, id, range, body);
+    let session = with_body(exchange.body, append)
         .await
         .map_err(|error| refused(repository, error))?;
     Ok(going_on(StatusCode::ACCEPTED, repository, &session).done())
@@ -98,11 +102,9 @@ pub async fn finish(
     digest: &Digest,
 ) -> Answer {
     let range = range::chunk(&exchange.visitor.headers)?;
-    let body = exchange.body.into_body();
-    exchange
-        .registry
-        .uploads()
-        .finish(repository, id, digest, range, body)
+    let uploads = exchange.registry.uploads();
+    let finish = |body| uploads.finish(repository, id, digest, range, body);
+    with_body(exchange.body, finish)
         .await
         .map_err(|error| refused(repository, error))?;
     Ok(created(repository, digest).done())
@@ -118,6 +120,23 @@ pub async fn status(exchange: Exchange, repository: &RepositoryName, id: &Upload
 pub async fn cancel(exchange: Exchange, repository: &RepositoryName, id: &UploadId) -> Answer {
     exchange.registry.uploads().cancel(repository, id).await?;
     Ok(Reply::new(StatusCode::NO_CONTENT).done())
+}
+
+/// Does the work with the body: on one thread, if the body is a short one and
+/// all of it is here.
+async fn with_body<T, W: Future<Output = T>>(body: RequestBody, work: impl FnOnce(Body) -> W) -> T {
+    let mut body = body.into_body();
+    let (mut begun, mut size) = (Vec::new(), 0);
+    while size < SHORT {
+        let Some(chunk) = body.stream.next().await else {
+            body.stream = stream::iter(begun).boxed();
+            return one_thread::whole(work(body)).await;
+        };
+        size += chunk.as_ref().map_or(SHORT, Bytes::len);
+        begun.push(chunk);
+    }
+    body.stream = stream::iter(begun).chain(body.stream).boxed();
+    work(body).await
 }
 
 /// Where the session is, and where it stands. The location carries no state:

@@ -32,6 +32,7 @@ fn namespaces() -> Namespaces {
         mirrors: Some(Arc::new(Source {
             upstreams: Vec::new(),
             revalidate_interval: Duration::ZERO,
+            cache_max_size: None,
             answers_for: vec![AnswersFor {
                 registry: "docker.io".to_owned(),
                 prefix: prefix.to_owned(),

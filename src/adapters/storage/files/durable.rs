@@ -9,9 +9,11 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::{system, unavailable};
+use crate::adapters::units::one_thread;
 use crate::ports::StoreError;
 
 /// How writes become durable.
@@ -26,11 +28,19 @@ pub(in super::super) enum Durable {
 
 impl Durable {
     /// The best that this system can do. What another process wrote and did
-    /// not live to sync is synced now: promises may rest on it.
+    /// not live to sync is synced from now on; no promise goes out before a
+    /// sync of its own, which covers that too.
     pub(in super::super) fn on(root: &Path) -> io::Result<Self> {
         let dir = File::open(root)?;
         if system::HAS_SYNCFS {
-            system::syncfs(&dir)?;
+            // A start does not wait for it: there may be a lot to write. A
+            // failure is met by every handle that was open before it.
+            let leftovers = File::open(root)?;
+            std::thread::Builder::new().spawn(move || {
+                if let Err(error) = system::syncfs(&leftovers) {
+                    tracing::error!(%error, "what was written before the start could not be synced");
+                }
+            })?;
             Ok(Self::Grouped(GroupSync::new(dir)))
         } else {
             system::sync_everything();
@@ -82,6 +92,16 @@ impl Durable {
             Self::Grouped(group) => group.sync().await,
         }
     }
+}
+
+/// Files are renamed into place, and synced together: neither reaches beyond
+/// one file system. Better said at the start than to every push.
+pub(super) fn on_one_file_system(root: &Path, dir: &Path) -> io::Result<()> {
+    if std::fs::metadata(root)?.dev() == std::fs::metadata(dir)?.dev() {
+        return Ok(());
+    }
+    let message = "it lies on another file system than the root directory; both must be on one";
+    Err(io::Error::other(message))
 }
 
 fn sync_dir(dir: &Path) -> io::Result<()> {
@@ -140,10 +160,7 @@ impl GroupSync {
 
         let covered = self.asked.load(SeqCst);
         let dir = std::sync::Arc::clone(&self.dir);
-        let synced = tokio::task::spawn_blocking(move || system::syncfs(&dir))
-            .await
-            .map_err(io::Error::other)
-            .and_then(|result| result);
+        let synced = one_thread::step(move || system::syncfs(&dir)).await;
         if let Err(error) = &synced {
             use io::ErrorKind::{QuotaExceeded, StorageFull};
 

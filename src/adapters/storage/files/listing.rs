@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::index::{Index, Name, Names};
 use super::{present, sight};
-use crate::adapters::storage::tree::{PIECE, Place, Valid};
+use crate::adapters::storage::tree::Valid;
 use crate::domain::model::{Listing, Page, Timestamp};
 
 /// The names in `dir`, in byte order.
@@ -140,38 +140,7 @@ pub(super) fn times(
     Ok(times)
 }
 
-/// Hands over every directory below `dir` that holds something called `name`,
-/// or a mark, a piece at a time, for as long as `send` takes them. What is
-/// removed meanwhile may be missing.
-pub(super) fn places(
-    dir: &Path,
-    name: &str,
-    piece: &mut Vec<Place>,
-    send: &mut impl FnMut(Vec<Place>) -> bool,
-) -> io::Result<()> {
-    let Some(entries) = present(fs::read_dir(dir))? else {
-        return Ok(());
-    };
-    let mut place = Place::default();
-    for entry in entries {
-        let entry = entry?;
-        if is_dir(&entry)? {
-            places(&entry.path(), name, piece, send)?;
-        } else {
-            place.add(&entry.file_name().to_string_lossy(), name);
-        }
-    }
-    if let Some(dir) = dir.file_name().filter(|_| place.there || place.marked) {
-        place.name = dir.to_string_lossy().into_owned();
-        piece.push(place);
-    }
-    if piece.len() >= PIECE && !send(std::mem::take(piece)) {
-        return Err(io::ErrorKind::Interrupted.into()); // nobody listens any more
-    }
-    Ok(())
-}
-
-fn is_dir(entry: &fs::DirEntry) -> io::Result<bool> {
+pub(super) fn is_dir(entry: &fs::DirEntry) -> io::Result<bool> {
     match entry.file_type()? {
         kind if kind.is_symlink() => {
             Ok(present(fs::metadata(entry.path()))?.is_some_and(|it| it.is_dir()))

@@ -3,20 +3,23 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::reach::Reach;
 use crate::domain::model::ByteStream;
-use crate::ports::{BlobReader, StoreError};
+use crate::ports::{BlobReader, StoreError, SystemFile};
+
+/// How much of a file is sent at once.
+const PIECE: u64 = 256 * 1024;
 
 /// Content that stays readable after its removal, as open files do.
 pub(super) struct FileReader {
     file: Arc<File>,
     size: u64,
-    chunk: usize,
+    chunk: u64,
 }
 
 impl FileReader {
@@ -24,7 +27,7 @@ impl FileReader {
         Ok(Self {
             size: file.metadata()?.len(),
             file: Arc::new(file),
-            chunk,
+            chunk: chunk as u64,
         })
     }
 }
@@ -43,25 +46,46 @@ impl BlobReader for FileReader {
                 if rest.is_empty() {
                     return Ok(None);
                 }
-                let length = usize::try_from(rest.end - rest.start).unwrap_or(chunk);
-                let read = read_at(file, rest.start, length.min(chunk));
-                let bytes = read.await?;
+                let length = (rest.end - rest.start).min(chunk);
+                let bytes = read_at(file, rest.start, length).await?;
                 let next = rest.start + bytes.len() as u64;
                 Ok(Some((bytes, next..rest.end)))
             }
         });
         Ok(Box::pin(stream))
     }
+
+    fn file(&self, range: Range<u64>) -> Option<SystemFile> {
+        let file = Arc::clone(&self.file);
+        let pieces = futures_util::stream::try_unfold(range, move |rest| {
+            let file = Arc::clone(&file);
+            async move {
+                if rest.is_empty() {
+                    return Ok(None);
+                }
+                let end = rest.end.min(rest.start + PIECE);
+                // Files are read from their beginning, and ahead: where a
+                // piece's end is in memory, so is the rest of it.
+                if Reach::Memory.read_at(&file, end - 1, 1).is_err() {
+                    read_at(file, rest.start, end - rest.start).await?;
+                }
+                Ok(Some((rest.start..end, end..rest.end)))
+            }
+        });
+        Some(SystemFile {
+            file: self.file.clone(),
+            pieces: Box::pin(pieces),
+        })
+    }
 }
 
-/// The `length` bytes at `offset`. Fewer mean that the file was cut short
-/// behind our back: better a broken transfer than a silently short one.
-async fn read_at(file: Arc<File>, offset: u64, length: usize) -> io::Result<Bytes> {
-    tokio::task::spawn_blocking(move || {
-        let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, offset)?;
-        Ok(Bytes::from(bytes))
-    })
-    .await
-    .map_err(io::Error::other)?
+/// The `length` bytes at `offset`.
+async fn read_at(file: Arc<File>, offset: u64, length: u64) -> io::Result<Bytes> {
+    if let Ok(bytes) = Reach::Memory.read_at(&file, offset, length) {
+        return Ok(bytes.into());
+    }
+    tokio::task::spawn_blocking(move || Reach::Disk.read_at(&file, offset, length))
+        .await
+        .map_err(io::Error::other)?
+        .map(Bytes::from)
 }

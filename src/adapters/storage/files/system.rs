@@ -52,8 +52,37 @@ mod native {
     use std::os::unix::fs::OpenOptionsExt;
 
     use nix::fcntl::OFlag;
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    use rustix::io::{ReadWriteFlags, preadv2};
 
     use super::{File, Path, io};
+
+    /// Opens the file, without a trace, if the kernel has in memory what its path
+    /// says.
+    pub(in super::super) fn open_in_memory(path: &Path) -> io::Result<File> {
+        open(path, OFlags::RDONLY | OFlags::NOATIME)
+    }
+
+    /// The file, if the kernel has in memory what its path says: it can't be
+    /// read, but tells its size and times.
+    pub(in super::super) fn find_in_memory(path: &Path) -> io::Result<File> {
+        open(path, OFlags::PATH)
+    }
+
+    fn open(path: &Path, flags: OFlags) -> io::Result<File> {
+        let flags = flags | OFlags::CLOEXEC;
+        Ok(openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED)?.into())
+    }
+
+    /// Reads what the kernel has in memory of these bytes: how many from the first.
+    pub(in super::super) fn read_in_memory(
+        file: &File,
+        bytes: &mut [u8],
+        offset: u64,
+    ) -> io::Result<usize> {
+        let mut bytes = [io::IoSliceMut::new(bytes)];
+        Ok(preadv2(file, &mut bytes, offset, ReadWriteFlags::NOWAIT)?)
+    }
 
     /// Whether [`open_quietly`] is any different.
     pub(super) const IS_QUIET: bool = true;
@@ -86,6 +115,18 @@ mod native {
 mod native {
     use super::{File, Path, io};
 
+    pub(in super::super) fn open_in_memory(_: &Path) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in super::super) fn find_in_memory(_: &Path) -> io::Result<File> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in super::super) fn read_in_memory(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub(super) const IS_QUIET: bool = false;
 
     pub(super) fn open_quietly(path: &Path) -> io::Result<File> {
@@ -104,7 +145,9 @@ mod native {
     }
 }
 
-pub(super) use native::{HAS_SYNCFS, boot_id, syncfs};
+pub(super) use native::{
+    HAS_SYNCFS, boot_id, find_in_memory, open_in_memory, read_in_memory, syncfs,
+};
 
 /// Asks the system to write everything out. It may return before that is done:
 /// it is for leftovers of dead processes, not for promises.

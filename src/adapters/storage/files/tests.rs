@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::stream;
+
 use super::*;
 use crate::domain::model::{Algorithm, ByteStream, RepositoryName, UploadSession};
 use crate::ports::UploadSessions;

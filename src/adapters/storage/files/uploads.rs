@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
 
+use super::reach::Reach;
 use super::{Files, Inner, layout, present, sight, unavailable, with_dir};
 use crate::adapters::storage::records::Moment;
 use crate::adapters::storage::session::{self, Record};
+use crate::adapters::units::one_thread;
 use crate::domain::model::{
     Algorithm, ByteStream, Digest, Hasher, RepositoryName, Timestamp, UploadId, UploadSession,
 };
@@ -78,16 +81,17 @@ impl UploadSessions for Files {
         let dir = layout::upload_dir(repository, &session.id);
         let (start, hasher) = (session.offset(), session.hasher.clone());
         let path = self.inner.at(&dir).join(DATA);
-        let mut writing = tokio::task::spawn_blocking(move || {
+        let open = move || {
             let file = open_data(&path)?;
             Ok(Tail { file, hasher })
-        });
+        };
+        let mut writing = one_thread::step(open).boxed();
         // While one batch is hashed and written off the async threads, the next
         // one is received: hopping there for each network frame costs more.
         let received = loop {
             let (batch, end) = collect(&mut stream, self.inner.chunk).await;
             let tail = written(&dir, writing).await?;
-            writing = tokio::task::spawn_blocking(move || write_batch(tail, &batch, start));
+            writing = one_thread::step(move || write_batch(tail, &batch, start)).boxed();
             if let Some(end) = end {
                 break end;
             }
@@ -234,7 +238,7 @@ impl Inner {
     /// The session in `dir` as its record says. Bytes beyond the record's
     /// offset are left as they are: the next append writes over them.
     fn session(&self, dir: &Path, id: &UploadId) -> io::Result<Option<UploadSession>> {
-        let Some(bytes) = super::read_all(&dir.join(RECORD))? else {
+        let Some(bytes) = Reach::Disk.read(&dir.join(RECORD))? else {
             return Ok(present(fs::metadata(dir))?.map(|metadata| UploadSession {
                 id: id.clone(),
                 started_at: sight(&metadata).modified,
@@ -304,13 +308,9 @@ async fn collect(stream: &mut ByteStream, size: usize) -> (Vec<Bytes>, Option<io
 
 async fn written(
     what: &str,
-    writing: tokio::task::JoinHandle<io::Result<Tail>>,
+    writing: BoxFuture<'static, io::Result<Tail>>,
 ) -> Result<Tail, StoreError> {
-    writing
-        .await
-        .map_err(io::Error::other)
-        .and_then(|tail| tail)
-        .map_err(|source| unavailable(what, source))
+    writing.await.map_err(|source| unavailable(what, source))
 }
 
 /// Writes behind what is hashed already. Bytes that fail to be written are cut

@@ -44,10 +44,25 @@ pub(super) fn check(entry: &KeyPath, repository: &RepositoryConfig, findings: &m
                     key.index(index),
                     format!("`{variable}` belongs to `{other}`"),
                 );
-            } else if policy == "access_policy"
-                && let Err(error) = cel::access_rule(rule)
-            {
-                findings.refuse(key.index(index), format!("{:?}: {error}", excerpt(rule)));
+                continue;
+            }
+            let constant = if policy == "access_policy" {
+                cel::access_rule(rule).map(|_| None)
+            } else {
+                cel::retention_rule(rule).map(|rule| cel::constant(&*rule))
+            };
+            let quoted = excerpt(rule);
+            match constant {
+                Ok(None) => {}
+                Ok(Some(true)) => findings.warn(
+                    key.index(index),
+                    format!("{quoted:?} is true of every image, so everything is kept"),
+                ),
+                Ok(Some(false)) => findings.warn(
+                    key.index(index),
+                    format!("{quoted:?} is false of every image, so it keeps nothing"),
+                ),
+                Err(error) => findings.refuse(key.index(index), format!("{quoted:?}: {error}")),
             }
         }
     }

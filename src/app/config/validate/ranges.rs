@@ -72,6 +72,13 @@ fn check_durations(config: &Config, findings: &mut Findings<'_>) {
             .as_ref()
             .map(|redis| (KeyPath::of(&["lock_store", "redis", "ttl"]), redis.ttl)),
     );
+    let most = config.maintenance.max_deleted_percent;
+    if !(1..=100).contains(&most) {
+        findings.refuse(
+            KeyPath::of(&["maintenance", "max_deleted_percent"]),
+            format!("expected 1 to 100 (everything), found {most}"),
+        );
+    }
     for (key, duration) in durations {
         if Seconds::is_zero(duration) {
             findings.refuse(key, "expected at least 1 second, found 0");

@@ -332,6 +332,16 @@ fn exceptions_from_nothing_are_warned_of() {
 #[test]
 fn a_mirror_names_registries_and_has_an_upstream() {
     assert_eq!(
+        refusals("repository.a.cache_max_size = '1GB'"),
+        [
+            "repository.a.cache_max_size: needs an `upstream`: only what a mirror has pulled is evicted"
+        ]
+    );
+    assert_eq!(
+        refusals("repository.a.cache_max_size = 0"),
+        ["repository.a.cache_max_size: expected a size, found 0; leave it out for no limit"]
+    );
+    assert_eq!(
         refusals("repository.a.mirrors = ['docker.io']"),
         ["repository.a.mirrors: needs an `upstream` to be filled from"]
     );

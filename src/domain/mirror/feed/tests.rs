@@ -59,6 +59,7 @@ async fn feed(upstreams: Vec<MockUpstream>) -> Option<Feed> {
             .map(|it| Arc::new(it) as Arc<dyn crate::ports::Upstream>)
             .collect(),
         revalidate_interval: Duration::ZERO,
+        cache_max_size: None,
         answers_for: Vec::new(),
     });
     let mut clock = MockClock::new();

@@ -25,6 +25,7 @@ async fn behind(upstream: &TestRegistry) -> TestRegistry {
         mirrors: Some(Arc::new(Source {
             upstreams: vec![Arc::new(Circuit::new(opened, clock))],
             revalidate_interval: Duration::ZERO,
+            cache_max_size: None,
             answers_for: Vec::new(),
         })),
         ..Setup::open()
