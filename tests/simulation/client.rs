@@ -60,6 +60,9 @@ impl Client {
     async fn operate(self) {
         let repository = self.choose(self.content.repositories.len());
         let item = self.choose(self.content.items.len());
+        if self.world.plan.blob_deletes && self.world.one_in(2) {
+            return self.delete_blob(repository).await;
+        }
         match self.world.below(20) {
             0..9 => drop(self.push(repository, item).await),
             9..12 => self.delete(repository, item).await,

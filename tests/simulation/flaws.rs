@@ -47,7 +47,11 @@ impl Flaw {
         plan.idle = 1_000;
         plan.interval = 200;
         match self {
-            Self::AnyIdDooms | Self::SharedLocks => plan.servers = 3,
+            Self::SharedLocks => plan.servers = 3,
+            Self::AnyIdDooms => {
+                plan.servers = 3;
+                plan.blob_deletes = true;
+            }
             Self::UnnoticedLoss => {
                 plan.servers = 3;
                 plan.flavour = Flavour::Bucket;

@@ -116,14 +116,17 @@ macro_rules! misses {
             let run = broken.unwrap_or_else(|| panic!("{} seeds, and nothing is missed", $seeds));
             println!("seed {}: {}", run.seed, run.broken[0]);
             // It is this rule, and nothing else.
-            let kept = run_with(run.seed, Flaw::$flaw);
+            let kept = run_with(run.seed, Flaw::$flaw, number("SIMULATION_SEED").is_some());
+            for line in &kept.trace {
+                println!("{line}");
+            }
             assert!(kept.broken.is_empty(), "with it: {:#?}", kept.broken);
         }
     )+};
 }
 
 mod taken_out {
-    use super::{Flaw, first_broken, run_with, run_without};
+    use super::{Flaw, first_broken, number, run_with, run_without};
 
     misses! {
         looks_that_see_no_mark_are_missed: BlindLooks in 200;

@@ -32,6 +32,8 @@ pub struct Plan {
     pub pauses: u64,
     pub longest_pause: u64,
     pub power_cuts: bool,
+    /// Every other operation deletes a blob.
+    pub blob_deletes: bool,
     /// The store tells times in seconds.
     pub coarse: bool,
     /// How long after its failure a removal can be carried out.
@@ -60,6 +62,7 @@ impl Plan {
             pauses: *choose(random, &[0, 0, 5]),
             longest_pause: 100_000,
             power_cuts: !is_bucket && random.below(2) == 0,
+            blob_deletes: false,
             coarse: is_bucket,
             latest: 25_000,
             ttl: Duration::from_secs(45),

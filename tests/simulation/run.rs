@@ -39,8 +39,8 @@ pub fn run(seed: u64, traced: bool) -> Run {
 }
 
 /// The setting in which a rule matters, with the rule.
-pub fn run_with(seed: u64, rule: Flaw) -> Run {
-    run_in(seed, Some(rule), None, false)
+pub fn run_with(seed: u64, rule: Flaw, traced: bool) -> Run {
+    run_in(seed, Some(rule), None, traced)
 }
 
 /// The same without it.

@@ -132,7 +132,7 @@ impl SimulatedTree {
         let path = format!("{dir}/{name}");
         let early = self.sight(&path);
         if self.misses(Flaw::ThingBeforeMarks) {
-            self.life.tick().await;
+            tokio::time::sleep(self.world.delay() * 4).await;
         }
         let condemned = self.id(&dir);
         self.life.tick().await;
@@ -157,7 +157,7 @@ impl SimulatedTree {
             let seen = self.asked("list", dir, Kind::Read, async move {
                 let early = tree.sight(&format!("{at}/{thing}"));
                 if backwards {
-                    tree.life.tick().await;
+                    tokio::time::sleep(tree.world.delay() * 4).await;
                 }
                 let paths = tree.ordered(&at).await;
                 let has = |name: &str| paths.iter().any(|path| path == name);

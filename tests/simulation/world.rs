@@ -159,7 +159,7 @@ impl World {
 
     /// How long something takes: mostly little, sometimes as long as the plan lets it.
     pub fn delay(&self) -> Duration {
-        let slow = self.plan.slow;
+        let slow = if self.is_calm() { 0 } else { self.plan.slow };
         let mut state = self.state();
         let millis = match state.random.below(64) {
             0 if slow > 0 => state.random.below(slow),
