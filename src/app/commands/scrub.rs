@@ -22,6 +22,14 @@ pub async fn scrub(
     arguments: &Scrub,
     stop: &CancellationToken,
 ) -> Result<bool, CommandError> {
+    for (asked, name) in [
+        (arguments.links, "scrub --links"),
+        (arguments.verify, "scrub --verify"),
+    ] {
+        if asked {
+            return Err(CommandError::NotYet(name));
+        }
+    }
     let shared = Shared::new(stop.clone());
     let upkeep = tokio::select! {
         upkeep = Upkeep::open(config, arguments.dry_run, &shared) => upkeep?,
@@ -50,7 +58,7 @@ async fn parts<'a>(
     let Scrub {
         uploads, collect, ..
     } = *arguments;
-    let all = !(arguments.links || uploads || arguments.retention || collect);
+    let all = !(uploads || arguments.retention || collect);
     let mut report = Report::new(arguments, stop);
     if all || uploads {
         report.begin("uploads");
