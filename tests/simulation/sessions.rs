@@ -223,15 +223,19 @@ impl UploadSessions for SimulatedTree {
             &hex[..2]
         );
         self.session_request("commit", &id, Kind::Write, move |tree| {
-            let bytes = tree.bytes_of(&name, &session)?;
-            let modified = tree.world.time();
-            let keeps = !tree.world.is_bucket();
-            let mut state = tree.world.state();
-            let stored = state.objects.get(&path);
-            let same = stored.is_some_and(|it| it.bytes.len() == bytes.len());
-            if !(keeps && same) {
-                state.objects.set(&path, Object { bytes, modified }, false);
+            let (modified, keeps) = (tree.world.time(), !tree.world.is_bucket());
+            let size = usize::try_from(session.offset()).unwrap();
+            let is_stored = {
+                let state = tree.world.state();
+                let stored = state.objects.get(&path);
+                stored.is_some_and(|it| it.bytes.len() == size)
+            };
+            if keeps && is_stored {
+                return Some(());
             }
+            let bytes = tree.bytes_of(&name, &session)?;
+            let mut state = tree.world.state();
+            state.objects.set(&path, Object { bytes, modified }, false);
             if keeps {
                 // The file was renamed.
                 let found = state.sessions.all.get_mut(&key(&name, &session.id))?;
