@@ -89,7 +89,11 @@ async fn parts<'a>(
 /// Marks what is dead, and frees what was marked a grace period ago.
 async fn collection(upkeep: &Upkeep, report: &mut Report<'_>) -> Result<(), RegistryError> {
     let go_on = || report.goes_on();
-    let Some(pass) = upkeep.collector().visit(&go_on).await? else {
+    let Some(mut collector) = upkeep.collector() else {
+        report.note("nothing is collected on a network file system");
+        return Ok(());
+    };
+    let Some(pass) = collector.visit(&go_on).await? else {
         if report.goes_on() {
             report.note("somebody else is at it already");
         }

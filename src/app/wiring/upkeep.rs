@@ -52,11 +52,12 @@ impl Upkeep {
         })
     }
 
-    /// A collector of this store.
+    /// A collector of this store; `None` where it must not be collected, and the log says why.
     #[must_use]
-    pub fn collector(&self) -> Collector {
+    pub fn collector(&self) -> Option<Collector> {
         let settings = collector_settings(&self.config.collector);
-        Collector::new(&self.storage, &self.locks, &self.clock, settings)
+        let may = self.store.as_ref().is_none_or(|it| it.may_be_collected());
+        may.then(|| Collector::new(&self.storage, &self.locks, &self.clock, settings))
     }
 
     /// Retention in this store, as the configuration wants it.
