@@ -1,7 +1,9 @@
 //! The composition root: every `Arc<dyn …>` of the program is made here and below.
 
 mod mirrors;
+mod policies;
 mod store;
+mod upkeep;
 
 use std::error::Error;
 use std::num::NonZero;
@@ -13,8 +15,10 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::policies::namespaces;
+use self::policies::namespaces_with;
 use self::store::Store;
-use crate::adapters::cel;
+pub use self::upkeep::Upkeep;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Serving, Settings, tls};
 use crate::adapters::identities::Identities;
@@ -23,20 +27,13 @@ use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
 use crate::adapters::upstream::MemoryTokens;
-use crate::app::config::{
-    AccessPolicyConfig, CollectorConfig, Config, RepositoryConfig, RetentionPolicyConfig,
-};
-use crate::domain::access::AccessPolicy;
+use crate::app::config::{CollectorConfig, Config};
 use crate::domain::collector::{Collector, CollectorSettings};
 use crate::domain::login::Login;
-use crate::domain::mirror::Source;
 use crate::domain::model::Secret;
-use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
 use crate::domain::registry::Registry;
 use crate::domain::retention::{Retention, RetentionSettings};
-use crate::ports::{
-    Clock, LockManager, MountHints, RetentionRule, StoragePorts, Tasks, TokenCache, Tokens,
-};
+use crate::ports::{Clock, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
 
 /// How long the end of the server may wait for a store that does not answer.
 const LAST_RELEASES: Duration = Duration::from_secs(10);
@@ -172,81 +169,6 @@ impl Built {
         shared.successions.close();
         let released = async { tokio::join!(self.store.release(), shared.successions.wait()) };
         if tokio::time::timeout(LAST_RELEASES, released).await.is_err() {
-            tracing::warn!("a lease on a store is not given back, and ends by itself");
-        }
-    }
-}
-
-/// What a command works with that tends the store, beside a server or without one.
-pub struct Upkeep {
-    /// The configuration.
-    pub config: Config,
-    /// The store; to look at only, if that was asked for.
-    pub storage: StoragePorts,
-    /// The locks of all who write to it.
-    pub locks: Arc<dyn LockManager>,
-    /// What time it is.
-    pub clock: Arc<dyn Clock>,
-    store: Option<Arc<Store>>,
-}
-
-impl Upkeep {
-    /// Opens the store. Who only looks needs no lease on it, and excludes nobody.
-    ///
-    /// # Errors
-    /// When it can't be opened; on a bucket without a lock store also while a server works on it.
-    pub async fn open(
-        config: Config,
-        only_look: bool,
-        shared: &Shared,
-    ) -> Result<Self, BuildError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let (storage, locks, store) = if only_look {
-            let (storage, locks) = store::open_to_look(&config).await?;
-            (storage, locks, None)
-        } else {
-            let store = Store::open(&config, None, shared).await?;
-            (store.ports.clone(), Arc::clone(&store.locks), Some(store))
-        };
-        Ok(Self {
-            config,
-            storage,
-            locks,
-            clock,
-            store,
-        })
-    }
-
-    /// A collector of this store.
-    #[must_use]
-    pub fn collector(&self) -> Collector {
-        let settings = collector_settings(&self.config.collector);
-        Collector::new(&self.storage, &self.locks, &self.clock, settings)
-    }
-
-    /// Retention in this store, as the configuration wants it.
-    ///
-    /// # Errors
-    /// When a rule can't be compiled; loading has refused such rules.
-    pub fn retention(&self) -> Result<Retention, BuildError> {
-        let namespaces = Arc::new(namespaces(&self.config)?);
-        let settings = retention_settings(&self.config);
-        let Self {
-            storage,
-            locks,
-            clock,
-            ..
-        } = self;
-        Ok(Retention::new(storage, locks, clock, namespaces, settings))
-    }
-
-    /// Gives the store free for other servers.
-    pub async fn release(self) {
-        let Some(store) = self.store else { return };
-        if tokio::time::timeout(LAST_RELEASES, store.release())
-            .await
-            .is_err()
-        {
             tracing::warn!("a lease on a store is not given back, and ends by itself");
         }
     }
@@ -434,59 +356,4 @@ async fn redis(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<
         }
     }
     Ok(redis)
-}
-
-/// Who may do what, and what else each entry for repositories grants; but it mirrors nothing.
-///
-/// # Errors
-/// When a rule can't be compiled; loading has refused such rules.
-pub fn namespaces(config: &Config) -> Result<Namespaces, BuildError> {
-    namespaces_with(config, |_, _| Ok(None))
-}
-
-fn namespaces_with(
-    config: &Config,
-    source: impl Fn(&str, &RepositoryConfig) -> Result<Option<Arc<Source>>, BuildError>,
-) -> Result<Namespaces, BuildError> {
-    let entries = config.repository.iter().map(|(prefix, entry)| {
-        let namespace = Namespace {
-            access_policy: access_policy(entry.access_policy.as_ref())?,
-            missing_references: entry.missing_references,
-            immutable_tags: ImmutableTags {
-                patterns: entry.immutable_tags.clone(),
-                exceptions: entry.mutable_tags.clone(),
-            },
-            retention_rules: retention_rules(entry.retention_policy.as_ref())?,
-            mirrors: source(prefix, entry)?,
-        };
-        Ok((prefix.clone(), namespace))
-    });
-    Ok(Namespaces::new(entries.collect::<Result<Vec<_>, _>>()?))
-}
-
-fn retention_rules(
-    section: Option<&RetentionPolicyConfig>,
-) -> Result<Vec<Arc<dyn RetentionRule>>, BuildError> {
-    let rules = section.iter().flat_map(|section| &section.rules);
-    let rules = rules.map(|rule| cel::retention_rule(rule).map_err(of_rules));
-    rules.collect()
-}
-
-fn of_rules(error: cel::InvalidRule) -> BuildError {
-    BuildError {
-        section: "repository",
-        source: error.into(),
-    }
-}
-
-fn access_policy(section: Option<&AccessPolicyConfig>) -> Result<AccessPolicy, BuildError> {
-    let Some(section) = section else {
-        return Ok(AccessPolicy::default());
-    };
-    let rules = section.rules.iter().map(|rule| cel::access_rule(rule));
-    let rules = rules.collect::<Result<_, _>>().map_err(of_rules)?;
-    Ok(AccessPolicy {
-        default_allow: section.default_allow,
-        rules,
-    })
 }

@@ -324,7 +324,21 @@ impl Collector {
             return Ok((look.mark != Mark::None).then_some(thing));
         }
         match look.mark {
-            Mark::None => self.condemn(thing, work).await?,
+            // A push that is under way has looked for marks, and would leave
+            // this one beside what it settles.
+            Mark::None => {
+                let free = self.locks.try_acquire(&LockKey::from(&thing)).await;
+                if let Some(lock) = free.map_err(StoreError::from)? {
+                    lock.during(async {
+                        let now = manifests.look(repository, digest).await?;
+                        match now.thing {
+                            Some(_) => Ok(()),
+                            None => self.condemn(thing, work).await,
+                        }
+                    })
+                    .await?;
+                }
+            }
             Mark::Dying => self.pardon(&thing).await?,
             Mark::Condemned(id) if self.is_due(&thing, &id, work) => {
                 let guard = self.locks.acquire(&LockKey::from(&thing)).await;

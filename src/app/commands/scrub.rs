@@ -22,6 +22,14 @@ pub async fn scrub(
     arguments: &Scrub,
     stop: &CancellationToken,
 ) -> Result<bool, CommandError> {
+    for (asked, name) in [
+        (arguments.links, "scrub --links"),
+        (arguments.verify, "scrub --verify"),
+    ] {
+        if asked {
+            return Err(CommandError::NotYet(name));
+        }
+    }
     let shared = Shared::new(stop.clone());
     let upkeep = tokio::select! {
         upkeep = Upkeep::open(config, arguments.dry_run, &shared) => upkeep?,
@@ -50,7 +58,7 @@ async fn parts<'a>(
     let Scrub {
         uploads, collect, ..
     } = *arguments;
-    let all = !(arguments.links || uploads || arguments.retention || collect);
+    let all = !(uploads || arguments.retention || collect);
     let mut report = Report::new(arguments, stop);
     if all || uploads {
         report.begin("uploads");
@@ -81,7 +89,11 @@ async fn parts<'a>(
 /// Marks what is dead, and frees what was marked a grace period ago.
 async fn collection(upkeep: &Upkeep, report: &mut Report<'_>) -> Result<(), RegistryError> {
     let go_on = || report.goes_on();
-    let Some(pass) = upkeep.collector().visit(&go_on).await? else {
+    let Some(mut collector) = upkeep.collector() else {
+        report.note("nothing is collected on a network file system");
+        return Ok(());
+    };
+    let Some(pass) = collector.visit(&go_on).await? else {
         if report.goes_on() {
             report.note("somebody else is at it already");
         }

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use super::Manifests;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
-    Digest, Hasher, Manifest, Need, Reference, RepositoryName, Tag, Timestamp,
+    Digest, Hasher, Manifest, Need, Reference, RepositoryName, Tag, Thing, Timestamp,
 };
 use crate::ports::{Deletion, DeletionRecord, LockKey, NewManifest, StoreError};
 
@@ -87,7 +87,11 @@ impl Manifests {
     ) -> Result<Undeletion, RegistryError> {
         let digest = deletion.digest.clone();
         let stands = self.manifests.stat(repository, &digest).await?.is_some();
-        if !stands {
+        if stands {
+            // Somebody may be about to remove it: what is asked for here, stays.
+            let thing = Thing::Revision(repository.clone(), digest.clone());
+            self.marks.pardon(&thing).await?;
+        } else {
             let missing = self.restore(repository, deletion, records).await?;
             if !missing.is_empty() {
                 return Ok(Undeletion::Refused { digest, missing });

@@ -48,7 +48,7 @@ fn what_asks_for_nothing_is_accepted() {
 #[test]
 fn everything_is_refused_at_once_in_the_order_of_the_file() {
     assert_eq!(
-        refused("observability.on_main = true\nobservability.port = 9000"),
-        ["observability.on_main", "observability.port"]
+        refused("observability.on_main = true\nobservability.tracing.endpoint = 'grpc://x:4317'"),
+        ["observability.on_main", "observability.tracing"]
     );
 }
