@@ -75,7 +75,13 @@ impl Store {
     ) -> Result<Revision, StoreError> {
         let path = layout::revision_meta(repository, digest);
         let Some(bytes) = self.tree.read(&path).await? else {
-            return Ok(Revision::Foreign);
+            // A removal takes the link first: one whose link was seen before it,
+            // and whose `_meta` was looked for after it, is gone, and not foreign.
+            return Ok(if self.linked(repository, digest).await? {
+                Revision::Foreign
+            } else {
+                Revision::Unknown
+            });
         };
         Ok(match records::decode::<Meta>(&bytes) {
             Ok(meta) if meta.state == State::Final => Revision::Ours(meta),

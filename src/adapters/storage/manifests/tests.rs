@@ -131,6 +131,8 @@ async fn content_that_rotted_is_healed_by_a_push() {
 async fn a_manifest_of_another_registry_gets_no_record_that_can_be_torn() {
     let mut tree = crate::adapters::storage::tree::MockTree::new();
     tree.expect_read().returning(|_| Ok(None));
+    tree.expect_has()
+        .returning(|path| Ok(path.ends_with("/link")));
     // Nobody expects `write`: it would panic.
     tree.expect_write_synced()
         .withf(|path, _| path.ends_with("/_meta"))
@@ -146,6 +148,22 @@ async fn a_manifest_of_another_registry_gets_no_record_that_can_be_torn() {
     };
 
     store.settle(&"a/b".parse().unwrap(), &new).await.unwrap();
+}
+
+/// Else a push that was refused would show, while the collector takes it away.
+#[tokio::test]
+async fn a_manifest_that_is_removed_while_it_is_read_is_nobody_else_s() {
+    let mut tree = crate::adapters::storage::tree::MockTree::new();
+    tree.expect_read().returning(|_| Ok(None));
+    let mut seen = false;
+    tree.expect_has()
+        .returning(move |_| Ok(!std::mem::replace(&mut seen, true)));
+    let store = Store::over(std::sync::Arc::new(tree));
+    let digest = Hasher::digest_of(Algorithm::Sha256, b"{}");
+
+    let described = store.revision(&"a/b".parse().unwrap(), &digest).await;
+
+    assert!(matches!(described.unwrap(), super::Revision::Unknown));
 }
 
 #[tokio::test]
