@@ -153,7 +153,7 @@ pub struct Server {}
     note = "A manifest comes back with the tags that went with it, but for those that were pushed since. Ends with 0 when it stands, with 1 when something that it needs is gone, and with 2 when no deletion of it is known."
 )]
 pub struct Undelete {
-    /// what was deleted: <repository>@<digest> or <repository>:<tag>
+    /// what was deleted: `<repository>@<digest>` or `<repository>:<tag>`
     #[argh(positional)]
     pub what: Restorable,
 }
