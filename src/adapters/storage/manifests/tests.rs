@@ -163,7 +163,7 @@ async fn a_manifest_that_is_removed_while_it_is_read_is_nobody_else_s() {
 
     let described = store.revision(&"a/b".parse().unwrap(), &digest).await;
 
-    assert!(matches!(described.unwrap(), super::Revision::Unknown));
+    assert!(matches!(described.unwrap(), Revision::Unknown));
 }
 
 #[tokio::test]
