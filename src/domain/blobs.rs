@@ -8,10 +8,9 @@ use futures_util::future::{Either, select};
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Manifest, Mark, Page, RepositoryName, Thing};
-use crate::domain::removals::LINGER;
 use crate::ports::{
-    BlobLinks, BlobLocator, BlobReader, BlobStore, Clock, Durability, LockError, LockKey,
-    LockManager, ManifestStore, Marks, StoragePorts,
+    BlobLinks, BlobLocator, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager,
+    ManifestStore, Marks, StoragePorts,
 };
 
 /// How often a DELETE may find its mark taken away before it gives up. Every
@@ -29,16 +28,11 @@ pub struct Blobs {
     marks: Arc<dyn Marks>,
     durability: Arc<dyn Durability>,
     locks: Arc<dyn LockManager>,
-    clock: Arc<dyn Clock>,
     looks: Looks,
 }
 
 impl Blobs {
-    pub(super) fn new(
-        storage: &StoragePorts,
-        locks: &Arc<dyn LockManager>,
-        clock: &Arc<dyn Clock>,
-    ) -> Self {
+    pub(super) fn new(storage: &StoragePorts, locks: &Arc<dyn LockManager>) -> Self {
         Self {
             blobs: Arc::clone(&storage.blobs),
             locator: storage.locator.clone(),
@@ -47,7 +41,6 @@ impl Blobs {
             marks: Arc::clone(&storage.marks),
             durability: Arc::clone(&storage.durability),
             locks: Arc::clone(locks),
-            clock: Arc::clone(clock),
             looks: Looks::new(storage, locks),
         }
     }
@@ -215,10 +208,7 @@ impl Blobs {
             }
             return Ok(false);
         }
-        if let Err(error) = self.links.remove(repository, digest).await {
-            self.clock.sleep(LINGER).await;
-            return Err(error.into());
-        }
+        self.links.remove(repository, digest).await?;
         self.marks.pardon(&link).await?;
         self.durability.persist().await?;
         Ok(true)

@@ -13,7 +13,7 @@ use crate::domain::error::RegistryError;
 use crate::domain::manifests::Manifests;
 use crate::domain::model::{Digest, Manifest, Page, RepositoryName, Timestamp};
 use crate::domain::references::short;
-use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
+use crate::ports::{LockKey, LockManager, StoragePorts, StoreError};
 
 /// Keeps the caches of mirrors below their limits.
 pub(super) struct Eviction {
@@ -76,7 +76,6 @@ impl Eviction {
     pub(super) fn new(
         storage: &StoragePorts,
         locks: &Arc<dyn LockManager>,
-        clock: &Arc<dyn Clock>,
         manifests: &Arc<Manifests>,
         access: &Arc<Access>,
     ) -> Self {
@@ -84,7 +83,7 @@ impl Eviction {
             storage: storage.clone(),
             locks: Arc::clone(locks),
             manifests: Arc::clone(manifests),
-            blobs: Blobs::new(storage, locks, clock),
+            blobs: Blobs::new(storage, locks),
             access: Arc::clone(access),
             known: Mutex::default(),
         }

@@ -62,11 +62,11 @@ impl Registry {
             uploads: &uploads,
             referrers: &referrers,
         };
-        let eviction = Eviction::new(storage, locks, clock, &manifests, &access);
+        let eviction = Eviction::new(storage, locks, &manifests, &access);
         Self {
             access,
             eviction,
-            blobs: Blobs::new(storage, locks, clock),
+            blobs: Blobs::new(storage, locks),
             mirror: Mirror::new(storage, locks, clock, tasks, &stores),
             pulls: Pulls::new(storage, clock, tasks),
             uploads,

@@ -11,7 +11,7 @@ fn digest() -> Digest {
 
 fn blobs(world: World) -> Blobs {
     let ports = world.into_ports();
-    Blobs::new(&ports.storage, &ports.locks, &ports.clock)
+    Blobs::new(&ports.storage, &ports.locks)
 }
 
 fn info() -> ManifestInfo {
@@ -294,34 +294,4 @@ async fn a_delete_that_meets_the_mark_of_a_dead_one_takes_it_away() {
     world.durability.expect_persist().returning(|| Ok(()));
 
     blobs(world).delete(&repository(), &digest()).await.unwrap();
-}
-
-/// It may still be carried out, and must not meet the link of a later push.
-#[tokio::test]
-async fn a_delete_without_an_answer_keeps_its_lock_and_its_mark() {
-    let mut world = World::new();
-    let journal = world.journal.clone();
-    world.links.expect_exists().returning(|_, _| Ok(true));
-    let id = || Ok(Some("id".to_owned()));
-    world.marks.expect_condemn().returning(move |_| id());
-    let nothing = Listing {
-        items: Vec::new(),
-        more: false,
-    };
-    world
-        .manifests
-        .expect_list()
-        .return_once(|_, _| Ok(nothing));
-    world.marks.expect_doom().returning(|_, _| Ok(true));
-    world.links.expect_remove().returning(|_, _| Err(outage()));
-    let waited = journal.clone();
-    world
-        .clock
-        .expect_sleep()
-        .returning(move |time| waited.note(format!("wait {time:?}")));
-
-    let result = blobs(world).delete(&repository(), &digest()).await;
-
-    assert!(matches!(result, Err(RegistryError::Unavailable(_))));
-    assert_eq!(journal.entries(), ["lock link", "wait 60s"]);
 }

@@ -101,7 +101,7 @@ fn a_bad_configuration_ends_with_64_and_its_place() {
 #[test]
 fn what_this_version_can_not_do_is_refused_all_at_once() {
     let config = "[storage.fs]\nroot_dir = 'data'\n[observability.tracing]\nendpoint = 'http://x'\n\
-                  [repository.a]\ncache_max_size = 60\n";
+                  [observability]\non_main = true\n";
 
     let output = run(Some(config), &["server"]);
 
@@ -115,9 +115,8 @@ fn what_this_version_can_not_do_is_refused_all_at_once() {
         "{errors}"
     );
     assert!(
-        lines[1].starts_with(
-            "config.toml:6:1: repository.a.cache_max_size: not part of this version yet; "
-        ),
+        lines[1]
+            .starts_with("config.toml:6:1: observability.on_main: not part of this version yet; "),
         "{errors}"
     );
 }
