@@ -48,7 +48,7 @@ impl Flaw {
         plan.interval = 200;
         match self {
             Self::SharedLocks => plan.servers = 3,
-            Self::AnyIdDooms => {
+            Self::AnyIdDooms | Self::ThingBeforeMarks => {
                 plan.servers = 3;
                 plan.blob_deletes = true;
             }
@@ -73,11 +73,7 @@ impl Flaw {
                 plan.flavour = Flavour::Files;
                 plan.power_cuts = true;
             }
-            Self::BlindLooks
-            | Self::ThingBeforeMarks
-            | Self::PendingIsSettled
-            | Self::TouchCreates
-            | Self::NoMarks => {}
+            Self::BlindLooks | Self::PendingIsSettled | Self::TouchCreates | Self::NoMarks => {}
         }
         plan.coarse = plan.flavour == Flavour::Bucket;
         plan.power_cuts &= plan.flavour == Flavour::Files;

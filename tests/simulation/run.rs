@@ -200,17 +200,7 @@ impl Simulation {
         };
         let state = self.world.state();
         let stored: BTreeSet<String> = state.objects.paths().filter(is_judged).cloned().collect();
-        // A child may have a link of its own, which its index keeps.
-        let optional = |path: &&String| {
-            let digest = path.split('/').rev().nth(1).unwrap();
-            path.contains("/_layers/")
-                && self
-                    .content
-                    .items
-                    .iter()
-                    .any(|it| it.digest.hex() == digest)
-        };
-        let left = stored.difference(&needed).filter(|it| !optional(it));
+        let left = stored.difference(&needed);
         let lost = needed.difference(&stored);
         let mut difference: Vec<String> = left.map(|it| format!("+ {it}")).collect();
         difference.extend(lost.map(|it| format!("- {it}")));
@@ -254,10 +244,19 @@ impl Simulation {
                     let revisions = "_manifests/revisions/sha256";
                     needed.insert(format!("{repository}/{revisions}/{hex}/{file}"));
                 }
+                let link = |it: &Digest| format!("{repository}/_layers/sha256/{}/link", it.hex());
                 for blob in &item.blobs {
                     let digest = &self.content.blobs[*blob].digest;
                     needed.insert(data(digest));
-                    needed.insert(format!("{repository}/_layers/sha256/{}/link", digest.hex()));
+                    needed.insert(link(digest));
+                }
+                // A child that was on its way when its index was pushed has become a blob as well.
+                for child in &item.children {
+                    let digest = &self.content.items[*child].digest;
+                    if self.world.state().objects.get(&link(digest)).is_some() {
+                        needed.insert(data(digest));
+                        needed.insert(link(digest));
+                    }
                 }
             }
         }

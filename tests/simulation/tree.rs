@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -132,7 +133,7 @@ impl SimulatedTree {
         let path = format!("{dir}/{name}");
         let early = self.sight(&path);
         if self.misses(Flaw::ThingBeforeMarks) {
-            tokio::time::sleep(self.world.delay() * 4).await;
+            tokio::time::sleep(Duration::from_millis(self.world.below(3_000))).await;
         }
         let condemned = self.id(&dir);
         self.life.tick().await;
@@ -157,7 +158,7 @@ impl SimulatedTree {
             let seen = self.asked("list", dir, Kind::Read, async move {
                 let early = tree.sight(&format!("{at}/{thing}"));
                 if backwards {
-                    tokio::time::sleep(tree.world.delay() * 4).await;
+                    tokio::time::sleep(Duration::from_millis(tree.world.below(3_000))).await;
                 }
                 let paths = tree.ordered(&at).await;
                 let has = |name: &str| paths.iter().any(|path| path == name);
