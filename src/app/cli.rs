@@ -111,7 +111,7 @@ pub struct Scrub {
     #[argh(switch)]
     pub dry_run: bool,
 
-    /// the part that checks links, manifests, tags and referrers
+    /// to come: the part that checks links, manifests, tags and referrers
     #[argh(switch)]
     pub links: bool,
 
@@ -127,7 +127,7 @@ pub struct Scrub {
     #[argh(switch)]
     pub collect: bool,
 
-    /// besides, read all content and compare it with its digest
+    /// to come: besides, read all content and compare it with its digest
     #[argh(switch)]
     pub verify: bool,
 
