@@ -62,6 +62,7 @@ pub mod ports {
     mod repository_index;
     mod retention_rule;
     mod storage_ports;
+    mod survey;
     mod tag_index;
     mod tasks;
     mod token_cache;
@@ -88,6 +89,7 @@ pub mod ports {
     pub use repository_index::*;
     pub use retention_rule::*;
     pub use storage_ports::*;
+    pub use survey::*;
     pub use tag_index::*;
     pub use tasks::*;
     pub use token_cache::*;

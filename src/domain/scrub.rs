@@ -1,7 +1,9 @@
 //! Scrub: finds what crashes, other tools and bad disks did to a store, and mends what is certain.
 
+mod links;
 mod uploads;
 
+pub use links::Links;
 pub use uploads::uploads;
 
 /// Something that is not as it should be.

@@ -4,22 +4,33 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use futures_util::{StreamExt, stream};
+use futures_util::stream::{self, BoxStream};
+use futures_util::StreamExt;
 
 use super::listing::is_dir;
 use super::{present, unavailable};
 use crate::adapters::storage::tree::{PIECE, Place, Places};
+use crate::ports::StoreError;
 
 /// The directories below `at` that hold something called `name`, or a mark.
 /// Errors are about `what`.
 pub(super) fn below(what: String, at: PathBuf, name: &'static str) -> Places {
-    let (send, receive) = tokio::sync::mpsc::channel(1);
-    let listing = tokio::task::spawn_blocking(move || {
-        let mut send = |piece| send.blocking_send(piece).is_ok();
+    told(what, move |send| {
         let mut piece = Vec::new();
-        hand_over(&at, name, &mut piece, &mut send)?;
+        hand_over(&at, name, &mut piece, send)?;
         send(piece);
         Ok(())
+    })
+}
+
+/// What `list` sends while it works, off the async threads. Errors are about `what`.
+pub(super) fn told<T: Send + 'static>(
+    what: String,
+    list: impl FnOnce(&mut dyn FnMut(Vec<T>) -> bool) -> io::Result<()> + Send + 'static,
+) -> BoxStream<'static, Result<Vec<T>, StoreError>> {
+    let (send, receive) = tokio::sync::mpsc::channel(1);
+    let listing = tokio::task::spawn_blocking(move || {
+        list(&mut |piece| send.blocking_send(piece).is_ok())
     });
     // The end counts as one only if the listing says so, too.
     stream::try_unfold(Some((receive, listing, what)), |state| async {
@@ -44,7 +55,7 @@ fn hand_over(
     dir: &Path,
     name: &str,
     piece: &mut Vec<Place>,
-    send: &mut impl FnMut(Vec<Place>) -> bool,
+    send: &mut dyn FnMut(Vec<Place>) -> bool,
 ) -> io::Result<()> {
     let Some(entries) = present(fs::read_dir(dir))? else {
         return Ok(());
