@@ -111,7 +111,7 @@ pub struct Scrub {
     #[argh(switch)]
     pub dry_run: bool,
 
-    /// to come: the part that checks links, manifests, tags and referrers
+    /// the part that checks links, manifests, tags and referrers
     #[argh(switch)]
     pub links: bool,
 
@@ -127,7 +127,7 @@ pub struct Scrub {
     #[argh(switch)]
     pub collect: bool,
 
-    /// to come: besides, read all content and compare it with its digest
+    /// besides, read all content and compare it with its digest
     #[argh(switch)]
     pub verify: bool,
 

@@ -21,9 +21,6 @@ use crate::domain::error::RegistryError;
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CommandError {
-    /// The option has a name, and no more yet.
-    #[error("{0} is not part of this version yet; nothing was checked and nothing was changed")]
-    NotYet(&'static str),
     /// A part of a scrub.
     #[error("scrub: not everything could be looked at")]
     Incomplete,
