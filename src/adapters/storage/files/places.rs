@@ -1,11 +1,11 @@
-//! Things below a directory, told while it is still being read.
+//! Things below a directory, a piece at a time.
 
-use std::fs;
+use std::fs::{self, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use futures_util::stream::{self, BoxStream};
 use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
 
 use super::listing::is_dir;
 use super::{present, unavailable};
@@ -13,68 +13,72 @@ use crate::adapters::storage::tree::{PIECE, Place, Places};
 use crate::ports::StoreError;
 
 /// The directories below `at` that hold something called `name`, or a mark.
-/// Errors are about `what`.
+/// Errors are about `what`. What is removed meanwhile may be missing. Nothing
+/// is read before it is asked for: whoever rests between two pieces rests.
 pub(super) fn below(what: String, at: PathBuf, name: &'static str) -> Places {
-    told(what, move |send| {
-        let mut piece = Vec::new();
-        hand_over(&at, name, &mut piece, send)?;
-        send(piece);
-        Ok(())
-    })
+    let walk = Walk {
+        name,
+        begin: Some(at),
+        open: Vec::new(),
+    };
+    told(what, walk, Walk::piece)
 }
 
-/// What `list` sends while it works, off the async threads. Errors are about `what`.
-pub(super) fn told<T: Send + 'static>(
+/// What `next` finds, off the async threads, until it is nothing.
+pub(super) fn told<W: Send + 'static, T: Send + 'static>(
     what: String,
-    list: impl FnOnce(&mut dyn FnMut(Vec<T>) -> bool) -> io::Result<()> + Send + 'static,
+    walk: W,
+    next: fn(&mut W) -> io::Result<Vec<T>>,
 ) -> BoxStream<'static, Result<Vec<T>, StoreError>> {
-    let (send, receive) = tokio::sync::mpsc::channel(1);
-    let listing = tokio::task::spawn_blocking(move || {
-        list(&mut |piece| send.blocking_send(piece).is_ok())
-    });
-    // The end counts as one only if the listing says so, too.
-    stream::try_unfold(Some((receive, listing, what)), |state| async {
-        let Some((mut receive, listing, what)) = state else {
-            return Ok(None);
-        };
-        if let Some(piece) = receive.recv().await {
-            return Ok(Some((piece, Some((receive, listing, what)))));
-        }
-        let listed = listing.await.map_err(io::Error::other);
-        let listed = listed.and_then(|result| result);
-        listed.map_err(|source| unavailable(&what, source))?;
-        Ok(None)
+    stream::try_unfold((walk, what), move |(mut walk, what)| async move {
+        let read = tokio::task::spawn_blocking(move || Ok((next(&mut walk)?, walk)));
+        let read = read.await.map_err(io::Error::other);
+        let read = read.and_then(|result: io::Result<_>| result);
+        let (piece, walk) = read.map_err(|source| unavailable(&what, source))?;
+        Ok((!piece.is_empty()).then_some((piece, (walk, what))))
     })
     .boxed()
 }
 
-/// Hands over every directory below `dir` that holds something called `name`,
-/// or a mark, a piece at a time, for as long as `send` takes them. What is
-/// removed meanwhile may be missing.
-fn hand_over(
-    dir: &Path,
-    name: &str,
-    piece: &mut Vec<Place>,
-    send: &mut dyn FnMut(Vec<Place>) -> bool,
-) -> io::Result<()> {
-    let Some(entries) = present(fs::read_dir(dir))? else {
-        return Ok(());
-    };
-    let mut place = Place::default();
-    for entry in entries {
-        let entry = entry?;
-        if is_dir(&entry)? {
-            hand_over(&entry.path(), name, piece, send)?;
-        } else {
-            place.add(&entry.file_name().to_string_lossy(), name);
+struct Walk {
+    name: &'static str,
+    /// Where it is to begin.
+    begin: Option<PathBuf>,
+    /// From the top to where it stands, each with what was found in it.
+    open: Vec<(ReadDir, Place)>,
+}
+
+impl Walk {
+    fn enter(&mut self, dir: &Path) -> io::Result<()> {
+        if let Some(entries) = present(fs::read_dir(dir))? {
+            let name = dir.file_name().unwrap_or_default();
+            let place = Place {
+                name: name.to_string_lossy().into_owned(),
+                ..Place::default()
+            };
+            self.open.push((entries, place));
         }
+        Ok(())
     }
-    if let Some(dir) = dir.file_name().filter(|_| place.there || place.marked) {
-        place.name = dir.to_string_lossy().into_owned();
-        piece.push(place);
+
+    /// The next places, none only at the end.
+    fn piece(&mut self) -> io::Result<Vec<Place>> {
+        if let Some(at) = self.begin.take() {
+            self.enter(&at)?;
+        }
+        let mut piece = Vec::new();
+        while piece.len() < PIECE
+            && let Some((entries, place)) = self.open.last_mut()
+        {
+            match entries.next().transpose()? {
+                Some(entry) if is_dir(&entry)? => self.enter(&entry.path())?,
+                Some(entry) => place.add(&entry.file_name().to_string_lossy(), self.name),
+                None => {
+                    let place = self.open.pop().map(|(_, place)| place);
+                    piece.extend(place.filter(|it| it.there || it.marked));
+                }
+            }
+        }
+        Ok(piece)
     }
-    if piece.len() >= PIECE && !send(std::mem::take(piece)) {
-        return Err(io::ErrorKind::Interrupted.into()); // nobody listens any more
-    }
-    Ok(())
 }

@@ -1,6 +1,6 @@
-//! Everything below a directory, told while it is still being read.
+//! Everything below a directory, a piece at a time.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::PathBuf;
 
@@ -11,51 +11,66 @@ use crate::adapters::storage::tree::{Entries, Entry, PIECE};
 /// What a file system keeps at its root for itself, and shows to nobody else.
 const SYSTEMS: &str = "lost+found";
 
-/// Every file below `dir`, which lies below `root`, and every directory with nothing in it.
+/// Every file below `dir`, which lies below `root`, and every directory with
+/// nothing in it. What is removed meanwhile may be missing.
 pub(super) fn below(root: PathBuf, dir: String) -> Entries {
-    places::told(dir.clone(), move |send| {
-        let mut piece = Vec::new();
-        let mut walk = Walk { root, send };
-        walk.hand_over(&dir, &mut piece)?;
-        (walk.send)(piece);
-        Ok(())
-    })
+    let walk = Walk {
+        root,
+        begin: Some(dir.clone()),
+        open: Vec::new(),
+    };
+    places::told(dir, walk, Walk::piece)
 }
 
-struct Walk<'s> {
+struct Walk {
     root: PathBuf,
-    send: &'s mut dyn FnMut(Vec<Entry>) -> bool,
+    /// Where it is to begin.
+    begin: Option<String>,
+    /// From the top to where it stands, each with what is left of it, the last first.
+    open: Vec<(String, Vec<DirEntry>)>,
 }
 
-impl Walk<'_> {
-    /// Hands over what is below `dir`, a piece at a time, for as long as somebody takes them. What is removed
-    /// meanwhile may be missing.
-    fn hand_over(&mut self, dir: &str, piece: &mut Vec<Entry>) -> io::Result<()> {
-        let at = self.root.join(dir);
+impl Walk {
+    fn enter(&mut self, dir: String, piece: &mut Vec<Entry>) -> io::Result<()> {
+        let at = self.root.join(&dir);
         let Some(entries) = present(fs::read_dir(&at))? else {
             return Ok(());
         };
         let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
-        entries.sort_unstable_by_key(fs::DirEntry::file_name);
-        if entries.is_empty()
-            && !dir.is_empty()
-            && let Some(metadata) = present(fs::metadata(&at))?
-        {
-            piece.push(Entry {
-                path: dir.to_owned(),
+        if entries.is_empty() {
+            let metadata = present(fs::metadata(&at))?;
+            piece.extend(metadata.map(|metadata| Entry {
+                path: dir,
                 sight: sight(&metadata),
                 is_empty_directory: true,
-            });
+            }));
+            return Ok(());
         }
-        for entry in entries {
-            let name = entry.file_name();
-            let path = match (dir, name.to_string_lossy()) {
+        entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.file_name()));
+        self.open.push((dir, entries));
+        Ok(())
+    }
+
+    /// The next files, none only at the end.
+    fn piece(&mut self) -> io::Result<Vec<Entry>> {
+        let mut piece = Vec::new();
+        if let Some(dir) = self.begin.take() {
+            self.enter(dir, &mut piece)?;
+        }
+        while piece.len() < PIECE
+            && let Some((dir, entries)) = self.open.last_mut()
+        {
+            let Some(entry) = entries.pop() else {
+                self.open.pop();
+                continue;
+            };
+            let path = match (&**dir, entry.file_name().to_string_lossy()) {
                 ("", name) if name == SYSTEMS => continue,
                 ("", name) => name.into_owned(),
                 (dir, name) => format!("{dir}/{name}"),
             };
             if is_dir(&entry)? {
-                self.hand_over(&path, piece)?;
+                self.enter(path, &mut piece)?;
             } else if let Some(metadata) = present(entry.metadata())? {
                 piece.push(Entry {
                     path,
@@ -63,10 +78,7 @@ impl Walk<'_> {
                     is_empty_directory: false,
                 });
             }
-            if piece.len() >= PIECE && !(self.send)(std::mem::take(piece)) {
-                return Err(io::ErrorKind::Interrupted.into()); // nobody listens any more
-            }
         }
-        Ok(())
+        Ok(piece)
     }
 }
