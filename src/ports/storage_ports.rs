@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::ports::{
     BlobLinks, BlobLocator, BlobStore, DeletionRecords, Durability, ManifestStore, Marks,
-    MountHints, PullTimes, ReferrerIndex, RepositoryIndex, Survey, TagIndex, TokenKeys, UploadSessions,
+    MountHints, PullTimes, ReferrerIndex, RepositoryIndex, Survey, TagIndex, TokenKeys,
+    UploadSessions,
 };
 
 /// What a backend converts into, so that wiring one stays one line.

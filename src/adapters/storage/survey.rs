@@ -10,7 +10,9 @@ use super::links::{link_to, target_of};
 use super::manifests::is_record;
 use super::tree::{Entry, Tree};
 use super::{Store, layout, unavailable};
-use crate::domain::model::{Algorithm, Digest, Hasher, Link, Page, RepositoryName, Role, Surveyed, Tag};
+use crate::domain::model::{
+    Algorithm, Digest, Hasher, Link, Page, RepositoryName, Role, Surveyed, Tag,
+};
 use crate::ports::{StoreError, Survey, Surveying};
 
 #[async_trait]
@@ -103,11 +105,12 @@ impl Survey for Store {
 impl Store {
     fn surveyed(&self, dir: &str) -> Surveying {
         let entries = self.tree.below(dir);
-        Box::pin(entries.map_ok(|piece| piece.into_iter().map(surveyed).collect()))
+        Box::pin(entries.map_ok(|piece| piece.into_iter().filter_map(surveyed).collect()))
     }
 }
 
-fn surveyed(entry: Entry) -> Surveyed {
+/// `None` of a directory that is none of a registry's.
+fn surveyed(entry: Entry) -> Option<Surveyed> {
     let is_registry_s = || {
         let dirs = [layout::BLOBS, layout::REPOSITORIES].into_iter();
         dirs.filter_map(|dir| entry.path.strip_prefix(dir))
@@ -116,13 +119,13 @@ fn surveyed(entry: Entry) -> Surveyed {
     let role = match entry.is_empty_directory {
         false => layout::role_of(&entry.path),
         true if is_registry_s() => Role::Empty,
-        true => Role::Record,
+        true => return None,
     };
-    Surveyed {
+    Some(Surveyed {
         role,
         path: entry.path,
         sight: entry.sight,
-    }
+    })
 }
 
 fn path_of(link: &Link) -> String {

@@ -104,7 +104,10 @@ impl<'a> Report<'a> {
         let part = self.part;
         if let Some(bytes) = self.bytes.take() {
             let read = bytes.read;
-            self.note(&format!("{read} bytes read in {} s", bytes.since.elapsed().as_secs()));
+            self.note(&format!(
+                "{read} bytes read in {} s",
+                bytes.since.elapsed().as_secs()
+            ));
         }
         if let Err(error) = done {
             self.failed = true;

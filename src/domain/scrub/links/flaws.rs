@@ -86,7 +86,10 @@ impl Links {
             return Ok(none());
         };
         // Another registry's second name for content that is stored under its first.
-        if says.as_ref().is_some_and(|it| it.algorithm() != digest.algorithm()) {
+        if says
+            .as_ref()
+            .is_some_and(|it| it.algorithm() != digest.algorithm())
+        {
             return Ok(none());
         }
         if self.storage.blobs.look(digest).await?.thing.is_some() {
@@ -186,16 +189,14 @@ impl Links {
             if self.storage.links.exists(repository, digest).await? {
                 continue;
             }
-            flaws.extend(
-                if self.storage.blobs.look(digest).await?.thing.is_some() {
-                    let what = format!("its repository lacks the link to {digest}; it is added");
-                    let cure = Cure::Link(repository.clone(), digest.clone());
-                    one("missing-link", what, cure)
-                } else {
-                    let what = format!("it needs {digest}, which is not in the store: push that again");
-                    one("missing-blob", what, Cure::None)
-                },
-            );
+            flaws.extend(if self.storage.blobs.look(digest).await?.thing.is_some() {
+                let what = format!("its repository lacks the link to {digest}; it is added");
+                let cure = Cure::Link(repository.clone(), digest.clone());
+                one("missing-link", what, cure)
+            } else {
+                let what = format!("it needs {digest}, which is not in the store: push that again");
+                one("missing-blob", what, Cure::None)
+            });
         }
         Ok(flaws)
     }
@@ -207,7 +208,9 @@ impl Links {
         };
         if let Some(digest) = says {
             if !self.is_held(repository, &digest).await? {
-                let what = format!("it points at {digest}, which is not there: push that again, or delete the tag");
+                let what = format!(
+                    "it points at {digest}, which is not there: push that again, or delete the tag"
+                );
                 return Ok(one("dangling-tag", what, Cure::None));
             }
             let past = Link::Past(repository.clone(), tag.clone(), digest.clone());
@@ -223,11 +226,14 @@ impl Links {
         if let [only] = &history[..]
             && self.is_held(repository, only).await?
         {
-            let what = format!("it does not say where it points; it never pointed anywhere but at {only}, and does again");
+            let what = format!(
+                "it does not say where it points; it never pointed anywhere but at {only}, and does again"
+            );
             let cure = Cure::Point(repository.clone(), tag.clone(), only.clone());
             return Ok(one("broken-tag", what, cure));
         }
-        let what = "it does not say where it points, and that is not certain: push it again, or delete it";
+        let what =
+            "it does not say where it points, and that is not certain: push it again, or delete it";
         Ok(one("broken-tag", what, Cure::None))
     }
 
@@ -274,7 +280,8 @@ impl Links {
             true
         };
         Ok(if is_stale {
-            let what = "it lists a referrer that is not there, or of another subject; it is removed";
+            let what =
+                "it lists a referrer that is not there, or of another subject; it is removed";
             let cure = Cure::Unrefer(repository.clone(), subject.clone(), digest.clone());
             one("stale-referrer", what, cure)
         } else {
