@@ -12,6 +12,7 @@ mod commands {
     mod reload;
     mod retention;
     mod seed_examples;
+    mod takeover;
 }
 mod contracts;
 mod lessons;

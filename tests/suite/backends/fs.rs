@@ -25,7 +25,14 @@ mod scrub {
         let directory = tempfile::tempdir().unwrap();
         let ports = open_files(directory.path(), false, 64 << 10).unwrap();
         let root = directory.path().to_owned();
-        (Reached { root, ports, digits: 64 }, directory)
+        (
+            Reached {
+                root,
+                ports,
+                digits: 64,
+            },
+            directory,
+        )
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +57,9 @@ mod scrub {
         let look = open_files_to_look(&store.root, 64 << 10).unwrap();
         let to_look = Reached {
             root: store.root.clone(),
-            ports: look, digits: 64 };
+            ports: look,
+            digits: 64,
+        };
 
         let told = to_look.links().await;
 

@@ -74,7 +74,14 @@ mod scrub {
         let stored = super::open().await;
         let root = stored.server.bucket().join("a/b");
         let ports = stored.ports.clone();
-        (Reached { root, ports, digits: 32 }, stored)
+        (
+            Reached {
+                root,
+                ports,
+                digits: 32,
+            },
+            stored,
+        )
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -261,8 +261,10 @@ fn a_password_is_typed_twice_and_never_shown() {
 fn scrub_of_a_healthy_store_says_so_and_ends_well() {
     for arguments in [
         &["scrub"][..],
+        &["scrub", "--links"],
         &["scrub", "--uploads"],
         &["scrub", "--collect"],
+        &["scrub", "--links", "--verify"],
     ] {
         let output = run(Some("storage.fs.root_dir = 'data'"), arguments);
 

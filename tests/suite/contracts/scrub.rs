@@ -105,7 +105,8 @@ impl Reached {
     fn name(&self, path: &str) -> String {
         let mut name = String::new();
         for part in path.split_inclusive(['/', '-']) {
-            let is_digest = part.len() >= 64 && part.bytes().take(64).all(|it| it.is_ascii_hexdigit());
+            let is_digest =
+                part.len() >= 64 && part.bytes().take(64).all(|it| it.is_ascii_hexdigit());
             if is_digest {
                 name.push_str(&part[..self.digits]);
                 name.push_str(&part[64..]);

@@ -53,19 +53,29 @@ fn world(role: &Role, age: Duration) -> World {
             modified: now.before(age),
         },
     };
-    let everything = move || -> crate::ports::Surveying {
-        Box::pin(stream::iter([Ok(vec![file.clone()])]))
-    };
+    let everything =
+        move || -> crate::ports::Surveying { Box::pin(stream::iter([Ok(vec![file.clone()])])) };
     world.survey.expect_everything().returning(everything);
     world.durability.expect_persist().returning(|| Ok(()));
     world
 }
 
-async fn run(world: World) -> (Result<Vec<(&'static str, Fate)>, RegistryError>, Vec<String>) {
+async fn run(
+    world: World,
+) -> (
+    Result<Vec<(&'static str, Fate)>, RegistryError>,
+    Vec<String>,
+) {
     let journal = world.journal.clone();
     let ports = world.into_ports();
     let namespaces = Namespaces::default();
-    let links = Links::new(&ports.storage, &ports.locks, &ports.clock, namespaces, DAY / 2);
+    let links = Links::new(
+        &ports.storage,
+        &ports.locks,
+        &ports.clock,
+        namespaces,
+        DAY / 2,
+    );
     let mut ear = Ear::default();
     let done = links.run(&mut ear).await;
     let found = ear.0.into_iter().map(|it| (it.kind, it.fate)).collect();
@@ -78,7 +88,10 @@ async fn what_is_set_right_before_the_second_look_is_not_touched() {
     let mut world = world(&Role::Link(link), DAY);
     let survey = &mut world.survey;
     survey.expect_read().times(1).returning(|_| Ok(Some(None)));
-    survey.expect_read().times(1).returning(|_| Ok(Some(Some(blob()))));
+    survey
+        .expect_read()
+        .times(1)
+        .returning(|_| Ok(Some(Some(blob()))));
     world.blobs.expect_look().returning(|_| Ok(there(4)));
 
     let (found, journal) = run(world).await;
@@ -194,7 +207,13 @@ async fn nothing_is_done_once_it_is_to_stop() {
     }
     let ports = world(&Role::Unknown, DAY).into_ports();
     let locks = Arc::clone(&ports.locks);
-    let links = Links::new(&ports.storage, &locks, &ports.clock, Namespaces::default(), DAY);
+    let links = Links::new(
+        &ports.storage,
+        &locks,
+        &ports.clock,
+        Namespaces::default(),
+        DAY,
+    );
 
     links.run(&mut Stopped).await.unwrap();
 }

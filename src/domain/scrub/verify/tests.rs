@@ -39,9 +39,8 @@ fn world(contents: usize) -> World {
             modified: Timestamp::from_millis(0),
         },
     };
-    let listing = move || -> Surveying {
-        Box::pin(stream::iter([Ok(vec![content.clone(); contents])]))
-    };
+    let listing =
+        move || -> Surveying { Box::pin(stream::iter([Ok(vec![content.clone(); contents])])) };
     world.survey.expect_content().returning(listing);
     world.clock.expect_sleep().returning(|_| ());
     world.durability.expect_persist().returning(|| Ok(()));
@@ -82,7 +81,11 @@ fn marked(world: &mut World, mut stands: impl FnMut() -> bool + Send + 'static) 
 #[tokio::test]
 async fn what_is_wrong_twice_is_moved_under_its_lock() {
     let mut world = world(1);
-    world.survey.expect_hash().times(2).returning(|_, _, _| Ok(Some(of(b"bad"))));
+    world
+        .survey
+        .expect_hash()
+        .times(2)
+        .returning(|_, _, _| Ok(Some(of(b"bad"))));
     marked(&mut world, || true);
 
     let (done, kinds, journal) = run(world).await;
@@ -98,7 +101,10 @@ async fn what_is_healed_meanwhile_stays() {
     let mut reads = [of(b"bad"), of(b"good")].into_iter();
     let hash = move || reads.next();
     let mut hash = hash;
-    world.survey.expect_hash().returning(move |_, _, _| Ok(hash()));
+    world
+        .survey
+        .expect_hash()
+        .returning(move |_, _, _| Ok(hash()));
     marked(&mut world, || true);
 
     let (_, kinds, journal) = run(world).await;
@@ -110,14 +116,26 @@ async fn what_is_healed_meanwhile_stays() {
 #[tokio::test]
 async fn whoever_takes_the_mark_away_makes_it_read_again() {
     let mut world = world(1);
-    world.survey.expect_hash().times(3).returning(|_, _, _| Ok(Some(of(b"bad"))));
+    world
+        .survey
+        .expect_hash()
+        .times(3)
+        .returning(|_, _, _| Ok(Some(of(b"bad"))));
     let mut asked = [false, true].into_iter();
     marked(&mut world, move || asked.next().unwrap());
 
     let (_, kinds, journal) = run(world).await;
 
     assert_eq!(kinds, ["wrong-content"]);
-    let twice = ["mark", "lock data", "pardon", "mark", "lock data", "set aside", "pardon"];
+    let twice = [
+        "mark",
+        "lock data",
+        "pardon",
+        "mark",
+        "lock data",
+        "set aside",
+        "pardon",
+    ];
     assert_eq!(journal, twice);
 }
 
