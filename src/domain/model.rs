@@ -37,7 +37,7 @@ pub use page::{Listing, Page};
 pub use reference::{InvalidReference, Reference, Tag};
 pub use scope::{Rights, Scope};
 pub use secret::Secret;
-pub use survey::{Link, Role, Surveyed};
+pub use survey::{Link, Role, Says, Surveyed};
 pub use tag_pattern::{InvalidTagPattern, TagPattern};
 pub use timestamp::Timestamp;
 pub use upload::{InvalidUploadId, Piece, UploadId, UploadSession};

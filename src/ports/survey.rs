@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 
-use crate::domain::model::{Digest, Link, RepositoryName, Surveyed, Tag};
+use crate::domain::model::{Digest, Link, RepositoryName, Says, Surveyed, Tag};
 use crate::ports::StoreError;
 
 /// What a survey finds, in pieces.
@@ -24,9 +24,8 @@ pub trait Survey: Send + Sync {
     /// The content alone.
     fn content(&self) -> Surveying;
 
-    /// What the link says: `None` where there is none, `Some(None)` of one that
-    /// is empty or names no digest.
-    async fn read(&self, link: &Link) -> Result<Option<Option<Digest>>, StoreError>;
+    /// What the link says; `None` where there is none.
+    async fn read(&self, link: &Link) -> Result<Option<Says>, StoreError>;
 
     /// Makes the link say `digest`. It has no other bytes before it is durable.
     async fn write(&self, link: &Link, digest: &Digest) -> Result<(), StoreError>;

@@ -13,7 +13,7 @@ use super::layout::{self, CONDEMNED, DYING};
 use super::s3::Client;
 use super::tree::{Entries, Places, Tree};
 use super::unavailable;
-use crate::domain::model::{Listing, Look, Mark, Page, Piece, Sight, Timestamp};
+use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
 mod abandoned;
@@ -362,28 +362,11 @@ impl Tree for Objects {
 
     fn below(&self, dir: &str) -> Entries {
         let (objects, dir) = (self.clone(), dir.to_owned());
-        let listing = async move {
-            let below = objects.below(&dir, true, None).await?;
-            Ok::<_, StoreError>(listing::entries(objects, dir, below))
-        };
-        stream::once(listing).try_flatten().boxed()
+        listing::entries(objects, dir)
     }
 
     async fn relocate(&self, from: &str, to: &str) -> Result<(), StoreError> {
-        let Some(seen) = self.sight(from).await? else {
-            return Ok(());
-        };
-        match (&self.service, from.rsplit_once('/')) {
-            (Service::S3(s3), Some((dir, name))) => {
-                let (name, size) = (name.to_owned(), seen.size);
-                self.join(s3, dir, &[Piece { name, size }], to).await?;
-            }
-            _ => {
-                let bytes = self.get(from).await?.unwrap_or_default();
-                self.put(to, bytes).await?;
-            }
-        }
-        self.remove(from).await
+        self.move_to(from, to).await
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {

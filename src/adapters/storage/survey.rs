@@ -11,7 +11,7 @@ use super::manifests::is_record;
 use super::tree::{Entry, Tree};
 use super::{Store, layout, unavailable};
 use crate::domain::model::{
-    Algorithm, Digest, Hasher, Link, Page, RepositoryName, Role, Surveyed, Tag,
+    Algorithm, Digest, Hasher, Link, Page, RepositoryName, Role, Says, Surveyed, Tag,
 };
 use crate::ports::{StoreError, Survey, Surveying};
 
@@ -25,9 +25,9 @@ impl Survey for Store {
         self.surveyed(layout::BLOBS)
     }
 
-    async fn read(&self, link: &Link) -> Result<Option<Option<Digest>>, StoreError> {
+    async fn read(&self, link: &Link) -> Result<Option<Says>, StoreError> {
         let bytes = self.tree.read(&path_of(link)).await?;
-        Ok(bytes.map(|bytes| target_of(&bytes)))
+        Ok(bytes.map(|bytes| Says(target_of(&bytes))))
     }
 
     async fn write(&self, link: &Link, digest: &Digest) -> Result<(), StoreError> {
@@ -116,10 +116,12 @@ fn surveyed(entry: Entry) -> Option<Surveyed> {
         dirs.filter_map(|dir| entry.path.strip_prefix(dir))
             .any(|path| path.starts_with('/'))
     };
-    let role = match entry.is_empty_directory {
-        false => layout::role_of(&entry.path),
-        true if is_registry_s() => Role::Empty,
-        true => return None,
+    let role = if !entry.is_empty_directory {
+        layout::role_of(&entry.path)
+    } else if is_registry_s() {
+        Role::Empty
+    } else {
+        return None;
     };
     Some(Surveyed {
         role,

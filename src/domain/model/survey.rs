@@ -34,6 +34,10 @@ pub enum Role {
     Unknown,
 }
 
+/// What a link says; nothing, where it is empty or names no digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Says(pub Option<Digest>);
+
 /// A file that holds a digest, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {

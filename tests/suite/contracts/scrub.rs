@@ -286,6 +286,7 @@ enum After {
     Without(&'static str),
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn damages(tree: &Tree, store: &Reached) -> Vec<(&'static str, Damage, After)> {
     use After::{AsBefore, AsBeforeBut, Left, Without};
     use Damage::{Copy, Move, Remove, Write};
@@ -412,7 +413,10 @@ pub async fn every_kind_of_damage_is_found_once(store: &Reached) {
     let healthy = store.files();
     let ear = store.links().await;
     assert_eq!(ear.found, []);
-    assert_eq!(ear.seen as usize, healthy.len() + ours(&store.root));
+    assert_eq!(
+        usize::try_from(ear.seen).unwrap(),
+        healthy.len() + ours(&store.root)
+    );
     assert_eq!(store.files(), healthy);
 
     // A server that shortens names has to have seen what is written behind its back.
@@ -490,7 +494,7 @@ pub async fn what_is_not_what_its_name_says_is_set_aside_once(store: &Reached) {
     let bytes: usize = content.clone().map(|(_, bytes)| bytes.len()).sum();
     assert_eq!(ear.found, []);
     assert_eq!((ear.expected, ear.read), (bytes as u64, bytes as u64));
-    assert_eq!(ear.seen as usize, content.count());
+    assert_eq!(usize::try_from(ear.seen).unwrap(), content.count());
     assert_eq!(store.files(), healthy);
 
     let Tree { one, two, .. } = &tree;

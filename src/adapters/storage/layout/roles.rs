@@ -69,9 +69,8 @@ fn in_repositories(path: &str) -> Option<Role> {
         [MANIFESTS, "revisions", algorithm, hex, ref file @ ..] => {
             let digest = digest(algorithm, hex)?;
             match *file {
-                ["_meta"] => Some(Role::Record),
-                // Of schema 1, which Distribution once kept apart.
-                ["signatures", _, _, LINK] => Some(Role::Record),
+                // The second of schema 1, which Distribution once kept apart.
+                ["_meta"] | ["signatures", _, _, LINK] => Some(Role::Record),
                 [file] => of_thing(file, Link::Revision(name, digest)),
                 _ => None,
             }
@@ -88,8 +87,7 @@ fn in_repositories(path: &str) -> Option<Role> {
             Some(Role::Referrer(name, subject, named(referrer)?))
         }
         ["_pulls", pull] => named(pull).map(|_| Role::Record),
-        [DELETED, _] => Some(Role::Record),
-        [UPLOADS, _, ..] => Some(Role::Record),
+        [DELETED, _] | [UPLOADS, _, ..] => Some(Role::Record),
         _ => None,
     }
 }

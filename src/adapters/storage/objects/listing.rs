@@ -72,7 +72,15 @@ pub(super) fn places(below: Below, name: &'static str) -> Places {
 }
 
 /// Every object that is listed below `dir`.
-pub(super) fn entries(objects: Objects, dir: String, below: Below) -> Entries {
+pub(super) fn entries(objects: Objects, dir: String) -> Entries {
+    let listing = async move {
+        let below = objects.below(&dir, true, None).await?;
+        Ok::<_, StoreError>(listed(objects, dir, below))
+    };
+    stream::once(listing).try_flatten().boxed()
+}
+
+fn listed(objects: Objects, dir: String, below: Below) -> Entries {
     stream::try_unfold(Some((objects, dir, below)), |state| async move {
         let Some((objects, dir, mut below)) = state else {
             return Ok(None);

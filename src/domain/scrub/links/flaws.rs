@@ -4,7 +4,7 @@ use super::{Cure, Flaw, Links};
 use crate::domain::error::RegistryError;
 use crate::domain::manifests::referrer;
 use crate::domain::model::{
-    Digest, Hasher, Link, Manifest, Need, RepositoryName, Role, Surveyed, Tag,
+    Digest, Hasher, Link, Manifest, Need, RepositoryName, Role, Says, Surveyed, Tag,
 };
 use crate::ports::{ManifestInfo, NewManifest};
 
@@ -82,7 +82,7 @@ impl Links {
         digest: &Digest,
         is_old: bool,
     ) -> Flaws {
-        let Some(says) = self.storage.survey.read(link).await? else {
+        let Some(Says(says)) = self.storage.survey.read(link).await? else {
             return Ok(none());
         };
         // Another registry's second name for content that is stored under its first.
@@ -112,7 +112,7 @@ impl Links {
         digest: &Digest,
     ) -> Flaws {
         let manifests = &self.storage.manifests;
-        let Some(says) = self.storage.survey.read(link).await? else {
+        let Some(Says(says)) = self.storage.survey.read(link).await? else {
             return Ok(none());
         };
         let Some(bytes) = manifests.claim(repository, digest).await? else {
@@ -203,7 +203,7 @@ impl Links {
 
     async fn of_tag(&self, link: &Link, repository: &RepositoryName, tag: &Tag) -> Flaws {
         let survey = &self.storage.survey;
-        let Some(says) = survey.read(link).await? else {
+        let Some(Says(says)) = survey.read(link).await? else {
             return Ok(none());
         };
         if let Some(digest) = says {
@@ -245,7 +245,7 @@ impl Links {
         digest: &Digest,
     ) -> Flaws {
         let survey = &self.storage.survey;
-        let Some(says) = survey.read(link).await? else {
+        let Some(Says(says)) = survey.read(link).await? else {
             return Ok(none());
         };
         let current = Link::Tag(repository.clone(), tag.clone());

@@ -9,7 +9,7 @@ use futures_util::stream;
 use super::Links;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{
-    Algorithm, Digest, Hasher, Link, Role, Sight, Surveyed, Tag, Timestamp,
+    Algorithm, Digest, Hasher, Link, Role, Says, Sight, Surveyed, Tag, Timestamp,
 };
 use crate::domain::namespaces::Namespaces;
 use crate::domain::scrub::{Audience, Fate, Finding};
@@ -87,11 +87,14 @@ async fn what_is_set_right_before_the_second_look_is_not_touched() {
     let link = Link::Layer(repository(), blob());
     let mut world = world(&Role::Link(link), DAY);
     let survey = &mut world.survey;
-    survey.expect_read().times(1).returning(|_| Ok(Some(None)));
     survey
         .expect_read()
         .times(1)
-        .returning(|_| Ok(Some(Some(blob()))));
+        .returning(|_| Ok(Some(Says(None))));
+    survey
+        .expect_read()
+        .times(1)
+        .returning(|_| Ok(Some(Says(Some(blob())))));
     world.blobs.expect_look().returning(|_| Ok(there(4)));
 
     let (found, journal) = run(world).await;
@@ -105,7 +108,9 @@ async fn a_young_link_may_wait_for_its_content() {
     let link = Link::Layer(repository(), blob());
     let mut world = world(&Role::Link(link), DAY / 3);
     let survey = &mut world.survey;
-    survey.expect_read().returning(|_| Ok(Some(Some(blob()))));
+    survey
+        .expect_read()
+        .returning(|_| Ok(Some(Says(Some(blob())))));
     world.blobs.expect_look().returning(|_| Ok(absent()));
 
     let (found, journal) = run(world).await;
@@ -119,7 +124,9 @@ async fn an_error_of_the_store_is_never_absence() {
     let link = Link::Layer(repository(), blob());
     let mut world = world(&Role::Link(link), DAY);
     let survey = &mut world.survey;
-    survey.expect_read().returning(|_| Ok(Some(Some(blob()))));
+    survey
+        .expect_read()
+        .returning(|_| Ok(Some(Says(Some(blob())))));
     world.blobs.expect_look().returning(|_| Err(outage()));
 
     let (found, _) = run(world).await;
@@ -133,7 +140,9 @@ async fn distributions_second_name_for_content_is_no_damage() {
     let link = Link::Layer(repository(), name);
     let mut world = world(&Role::Link(link), DAY);
     let survey = &mut world.survey;
-    survey.expect_read().returning(|_| Ok(Some(Some(blob()))));
+    survey
+        .expect_read()
+        .returning(|_| Ok(Some(Says(Some(blob())))));
 
     assert_eq!(run(world).await.0.unwrap(), []);
 }
@@ -144,8 +153,8 @@ async fn a_tag_that_never_pointed_elsewhere_is_set_under_its_lock() {
     let mut world = world(&Role::Link(link), Duration::ZERO);
     let survey = &mut world.survey;
     survey.expect_read().returning(|link| match link {
-        Link::Tag(..) => Ok(Some(None)),
-        _ => Ok(Some(Some(blob()))),
+        Link::Tag(..) => Ok(Some(Says(None))),
+        _ => Ok(Some(Says(Some(blob())))),
     });
     survey.expect_history().returning(|_, _| Ok(vec![blob()]));
     let journal = world.journal.clone();
@@ -166,10 +175,10 @@ async fn the_history_of_a_tag_that_is_being_set_stays() {
     let link = Link::Past(repository(), tag(), blob());
     let mut world = world(&Role::Link(link), Duration::ZERO);
     let survey = &mut world.survey;
-    let mut tagged = [None, Some(Some(blob()))].into_iter();
+    let mut tagged = [None, Some(Says(Some(blob())))].into_iter();
     survey.expect_read().returning(move |link| match link {
         Link::Tag(..) => Ok(tagged.next().unwrap()),
-        _ => Ok(Some(Some(blob()))),
+        _ => Ok(Some(Says(Some(blob())))),
     });
     survey.expect_history().returning(|_, _| Ok(vec![blob()]));
 
@@ -184,7 +193,9 @@ async fn a_manifest_that_is_pending_is_nobody_s_loss() {
     let link = Link::Revision(repository(), blob());
     let mut world = world(&Role::Link(link), DAY);
     let survey = &mut world.survey;
-    survey.expect_read().returning(|_| Ok(Some(Some(blob()))));
+    survey
+        .expect_read()
+        .returning(|_| Ok(Some(Says(Some(blob())))));
     world.manifests.expect_claim().returning(|_, _| Ok(None));
     world.manifests.expect_look().returning(|_, _| Ok(absent()));
 
