@@ -54,7 +54,7 @@ enum Cure {
     /// What is left of the tag goes.
     Untag(RepositoryName, Tag),
     /// The manifest is pushed again, from its own content.
-    Push(RepositoryName, Manifest, NewManifest),
+    Push(RepositoryName, Box<(Manifest, NewManifest)>),
     /// Its record is written anew.
     Describe(RepositoryName, NewManifest),
     /// The repository may read the blob.
@@ -163,7 +163,8 @@ impl Links {
             Cure::Say(link, digest) => survey.write(&link, &digest).await?,
             Cure::Point(repository, tag, digest) => tags.set(&repository, &tag, &digest).await?,
             Cure::Untag(repository, tag) => tags.remove(&repository, &tag).await?,
-            Cure::Push(repository, manifest, new) => {
+            Cure::Push(repository, push) => {
+                let (manifest, new) = *push;
                 let missing = self.manifests.store(&repository, &manifest, &new).await?;
                 if !missing.is_empty() {
                     return Ok(Fate::Left);

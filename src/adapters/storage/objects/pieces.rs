@@ -161,15 +161,12 @@ impl Objects {
         let Some(seen) = self.sight(from).await? else {
             return Ok(());
         };
-        match (&self.service, from.rsplit_once('/')) {
-            (Service::S3(s3), Some((dir, name))) => {
-                let (name, size) = (name.to_owned(), seen.size);
-                self.join(s3, dir, &[Piece { name, size }], to).await?;
-            }
-            _ => {
-                let bytes = self.get(from).await?.unwrap_or_default();
-                self.put(to, bytes).await?;
-            }
+        if let (Service::S3(s3), Some((dir, name))) = (&self.service, from.rsplit_once('/')) {
+            let (name, size) = (name.to_owned(), seen.size);
+            self.join(s3, dir, &[Piece { name, size }], to).await?;
+        } else {
+            let bytes = self.get(from).await?.unwrap_or_default();
+            self.put(to, bytes).await?;
         }
         self.remove(from).await
     }

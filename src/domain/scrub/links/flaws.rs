@@ -147,7 +147,7 @@ impl Links {
             if self.storage.survey.is_torn(repository, digest).await? {
                 let what = "the manifest's record can't be read, so it is not served; it is pushed \
                             again from its own content, if all that it needs is here";
-                let cure = Cure::Push(repository.clone(), manifest, new);
+                let cure = Cure::Push(repository.clone(), Box::new((manifest, new)));
                 flaws.extend(one("torn-record", what, cure));
             }
             return Ok(flaws);
@@ -214,12 +214,11 @@ impl Links {
                 return Ok(one("dangling-tag", what, Cure::None));
             }
             let past = Link::Past(repository.clone(), tag.clone(), digest.clone());
-            return Ok(match survey.read(&past).await? {
-                Some(_) => none(),
-                None => {
-                    let what = "its history lacks what it points at; it is added";
-                    one("missing-history", what, Cure::Say(past, digest))
-                }
+            return Ok(if survey.read(&past).await?.is_some() {
+                none()
+            } else {
+                let what = "its history lacks what it points at; it is added";
+                one("missing-history", what, Cure::Say(past, digest))
             });
         }
         let history = survey.history(repository, tag).await?;
