@@ -103,7 +103,9 @@ impl Links {
         let now = self.storage.marks.now().await?;
         let mut survey = self.storage.survey.everything();
         while let Some(piece) = survey.try_next().await? {
-            for some in piece.chunks(AT_A_TIME) {
+            // Content is put in its place before anybody asks for it.
+            let alike = piece.chunk_by(|one, next| is_misplaced(one) == is_misplaced(next));
+            for some in alike.flat_map(|it| it.chunks(AT_A_TIME)) {
                 if !audience.goes_on() {
                     return Ok(());
                 }
@@ -216,6 +218,10 @@ impl Links {
         let read = Arc::new(AtomicU64::new(0));
         Ok(self.storage.survey.hash(path, like, &read).await?)
     }
+}
+
+fn is_misplaced(it: &Surveyed) -> bool {
+    matches!(it.role, Role::Misplaced(_))
 }
 
 /// What those hold who write it.
