@@ -170,9 +170,9 @@ fn read_all(root: &Path, dir: &Path, files: &mut Files) {
 
 fn age(path: &Path) {
     if path.is_dir() {
-        fs::read_dir(path)
-            .unwrap()
-            .for_each(|entry| age(&entry.unwrap().path()));
+        for entry in fs::read_dir(path).unwrap() {
+            age(&entry.unwrap().path());
+        }
     }
     let file = File::open(path).unwrap();
     let then = file.metadata().unwrap().modified().unwrap() - Duration::from_hours(48);
