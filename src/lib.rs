@@ -132,6 +132,7 @@ pub mod app {
     mod logging;
     pub mod reload;
     mod run;
+    mod service_manager;
     pub mod shutdown;
     pub mod wiring;
 
