@@ -7,19 +7,28 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
+use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, Current};
+use crate::adapters::telemetry::process::Process;
+use crate::adapters::telemetry::upkeep::UpkeepMetrics;
+use crate::app::config::Config;
 use crate::app::reload::{Origin, Reloading, Variables};
 use crate::app::shutdown::Hangups;
 use crate::app::wiring::{self, Built, Shared};
 use crate::domain::collector::Pass;
 use crate::domain::error::RegistryError;
 use crate::domain::eviction::Evicted;
+use crate::ports::Clock as _;
 
 /// How many doubts of a pass are told.
 const DOUBTS: usize = 20;
@@ -70,7 +79,8 @@ async fn serve(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
 
-    let current = Arc::new(Current::new(built.serving()));
+    let current = Arc::new(Current::new(built.serving(), metrics(&shared.upkeep)));
+    let monitoring = monitor(&built.config, &current, shared).await;
     drop(built);
     let mut reloading = Reloading {
         origin,
@@ -79,8 +89,16 @@ async fn serve(
     };
     let stop = &shared.stop;
     let tidying = tokio::spawn(expire_uploads(running.subscribe(), stop.clone()));
-    let collecting = tokio::spawn(collect(running.subscribe(), stop.clone()));
-    let retaining = tokio::spawn(retention::retain(running.subscribe(), stop.clone()));
+    let collecting = tokio::spawn(collect(
+        running.subscribe(),
+        shared.upkeep.clone(),
+        stop.clone(),
+    ));
+    let retaining = tokio::spawn(retention::retain(
+        running.subscribe(),
+        shared.upkeep.clone(),
+        stop.clone(),
+    ));
     let stop_when_lost = async {
         if stop
             .run_until_cancelled(shared.lost.cancelled())
@@ -96,6 +114,9 @@ async fn serve(
         stop_when_lost,
     );
     tidying.abort();
+    if let Some(monitoring) = monitoring {
+        monitoring.abort();
+    }
     // They end by themselves, and a removal that is under way ends under its lock.
     let grace = running
         .borrow()
@@ -111,8 +132,48 @@ async fn serve(
     served.map_err(failed)
 }
 
+/// The metrics of everything but HTTP.
+fn metrics(upkeep: &UpkeepMetrics) -> Registry {
+    let mut registry = Registry::default();
+    let build: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
+    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    build.get_or_create(&version).set(1);
+    registry.register("simple_registry_build_info", "1, and what was built", build);
+    registry.register_collector(Box::new(Process::new(Arc::new(SystemClock))));
+    upkeep.register(&mut registry);
+    registry
+}
+
+/// Serves health and metrics on an address of their own, where there is one. Where it can't be listened on, all else is
+/// served.
+async fn monitor(
+    config: &Config,
+    current: &Arc<Current>,
+    shared: &Shared,
+) -> Option<JoinHandle<()>> {
+    let observability = &config.observability;
+    let address = SocketAddr::new(observability.bind_address?, observability.port?);
+    let listened = TcpListener::bind(address).await;
+    match listened.and_then(|it| Ok((it.local_addr()?, it))) {
+        Ok((address, listener)) => {
+            tracing::info!(%address, "listening for monitors");
+            let monitoring = http::monitor(listener, Arc::clone(current), shared.stop.clone());
+            Some(tokio::spawn(monitoring))
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, %address, "no health and metrics there: it can't be listened on");
+            None
+        }
+    }
+}
+
 /// Evicts from full caches, and frees the space of what nothing references, again and again.
-async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
+async fn collect(
+    mut running: watch::Receiver<Arc<Built>>,
+    metrics: UpkeepMetrics,
+    stop: CancellationToken,
+) {
     let mut collecting = None;
     loop {
         let built = running.borrow_and_update().clone();
@@ -137,7 +198,9 @@ async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationTok
             tell_evicted(registry.evict(&go_on).await);
             drop(registry);
             if let Some(it) = &mut collecting {
-                tell(it.collector.pass(&go_on).await);
+                let pass = it.collector.pass(&go_on).await;
+                metrics.collected(&pass, SystemClock.now());
+                tell(pass);
             }
         }
     }
