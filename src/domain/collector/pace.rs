@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Collector, Work};
 
 /// How many times as long as it worked it rests.
-const IDLE: u32 = 19;
+const IDLE: u32 = 20;
 
 /// How long it rests at most, where clients keep the processors busy: it must
 /// come to an end.
@@ -13,7 +13,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl Collector {
     /// Counts what is looked at, and waits for as long as it may take: as many
-    /// in a second as it may, or nineteen times what the processors worked for
+    /// in a second as it may, or twenty times what the processors worked for
     /// it. Work for clients counts as well: a pass makes room for it.
     pub(super) async fn pace(&self, seen: usize, work: &mut Work<'_>) {
         work.report.seen += seen as u64;

@@ -219,8 +219,8 @@ async fn what_was_deleted_within_the_grace_period_stays_whatever_mark_it_had() {
 }
 
 #[tokio::test]
-async fn it_rests_nineteen_times_as_long_as_the_processors_worked_but_comes_to_an_end() {
-    for (each, rest) in [(10, "wait 190ms"), (1000, "wait 2s")] {
+async fn it_rests_twenty_times_as_long_as_the_processors_worked_but_comes_to_an_end() {
+    for (each, rest) in [(10, "wait 200ms"), (1000, "wait 2s")] {
         let mut world = with_condemned_blob();
         let journal = world.journal.clone();
         world.clock.checkpoint();

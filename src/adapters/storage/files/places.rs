@@ -1,6 +1,6 @@
-//! Things below a directory, told while it is still being read.
+//! Things below a directory, a piece at a time.
 
-use std::fs;
+use std::fs::{self, ReadDir};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,59 +11,62 @@ use super::{present, unavailable};
 use crate::adapters::storage::tree::{PIECE, Place, Places};
 
 /// The directories below `at` that hold something called `name`, or a mark.
-/// Errors are about `what`.
+/// Errors are about `what`. What is removed meanwhile may be missing. Nothing
+/// is read before it is asked for: whoever rests between two pieces rests.
 pub(super) fn below(what: String, at: PathBuf, name: &'static str) -> Places {
-    let (send, receive) = tokio::sync::mpsc::channel(1);
-    let listing = tokio::task::spawn_blocking(move || {
-        let mut send = |piece| send.blocking_send(piece).is_ok();
-        let mut piece = Vec::new();
-        hand_over(&at, name, &mut piece, &mut send)?;
-        send(piece);
-        Ok(())
-    });
-    // The end counts as one only if the listing says so, too.
-    stream::try_unfold(Some((receive, listing, what)), |state| async {
-        let Some((mut receive, listing, what)) = state else {
-            return Ok(None);
-        };
-        if let Some(piece) = receive.recv().await {
-            return Ok(Some((piece, Some((receive, listing, what)))));
-        }
-        let listed = listing.await.map_err(io::Error::other);
-        let listed = listed.and_then(|result| result);
-        listed.map_err(|source| unavailable(&what, source))?;
-        Ok(None)
+    let walk = Walk {
+        name,
+        open: Vec::new(),
+    };
+    stream::try_unfold((walk, Some(at), what), |(mut walk, begin, what)| async {
+        let read = tokio::task::spawn_blocking(move || {
+            if let Some(at) = begin {
+                walk.enter(&at)?;
+            }
+            Ok((walk.piece()?, walk))
+        });
+        let read = read.await.map_err(io::Error::other);
+        let read = read.and_then(|result: io::Result<_>| result);
+        let (piece, walk) = read.map_err(|source| unavailable(&what, source))?;
+        Ok((!piece.is_empty()).then_some((piece, (walk, None, what))))
     })
     .boxed()
 }
 
-/// Hands over every directory below `dir` that holds something called `name`,
-/// or a mark, a piece at a time, for as long as `send` takes them. What is
-/// removed meanwhile may be missing.
-fn hand_over(
-    dir: &Path,
-    name: &str,
-    piece: &mut Vec<Place>,
-    send: &mut impl FnMut(Vec<Place>) -> bool,
-) -> io::Result<()> {
-    let Some(entries) = present(fs::read_dir(dir))? else {
-        return Ok(());
-    };
-    let mut place = Place::default();
-    for entry in entries {
-        let entry = entry?;
-        if is_dir(&entry)? {
-            hand_over(&entry.path(), name, piece, send)?;
-        } else {
-            place.add(&entry.file_name().to_string_lossy(), name);
+struct Walk {
+    name: &'static str,
+    /// From the top to where it stands, each with what was found in it.
+    open: Vec<(ReadDir, Place)>,
+}
+
+impl Walk {
+    fn enter(&mut self, dir: &Path) -> io::Result<()> {
+        if let Some(entries) = present(fs::read_dir(dir))? {
+            let name = dir.file_name().unwrap_or_default();
+            let place = Place {
+                name: name.to_string_lossy().into_owned(),
+                ..Place::default()
+            };
+            self.open.push((entries, place));
         }
+        Ok(())
     }
-    if let Some(dir) = dir.file_name().filter(|_| place.there || place.marked) {
-        place.name = dir.to_string_lossy().into_owned();
-        piece.push(place);
+
+    /// The next places, none only at the end.
+    fn piece(&mut self) -> io::Result<Vec<Place>> {
+        let mut piece = Vec::new();
+        while piece.len() < PIECE
+            && let Some((entries, place)) = self.open.last_mut()
+        {
+            match entries.next().transpose()? {
+                Some(entry) if is_dir(&entry)? => self.enter(&entry.path())?,
+                Some(entry) => place.add(&entry.file_name().to_string_lossy(), self.name),
+                None => {
+                    let place = self.open.pop().map(|(_, place)| place);
+                    piece.extend(place.filter(|it| it.there || it.marked));
+                }
+            }
+        }
+        Ok(piece)
     }
-    if piece.len() >= PIECE && !send(std::mem::take(piece)) {
-        return Err(io::ErrorKind::Interrupted.into()); // nobody listens any more
-    }
-    Ok(())
 }
