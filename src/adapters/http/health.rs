@@ -117,7 +117,7 @@ impl Health {
         let faults: Vec<_> = faults.collect();
         let texts: Vec<&str> = faults.iter().map(|(text, _)| text.as_str()).collect();
         let verdict = texts.join(", ");
-        let before = last.as_ref().map_or("", |it| &it.faults);
+        let before = last.as_ref().map_or("", |it| it.faults.as_str());
         if verdict != before {
             tell(&faults);
         }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -39,7 +40,7 @@ pub async fn monitor(listener: TcpListener, current: Arc<Current>, shutdown: Can
             let (current, shutdown) = (Arc::clone(&current), shutdown.clone());
             tokio::spawn(async move {
                 let _place = place;
-                let answer = service_fn(|request| answer(&current, request));
+                let answer = service_fn(|request: Request<Incoming>| answer(&current, request));
                 let mut http = http1::Builder::new();
                 http.timer(TokioTimer::new())
                     .header_read_timeout(PATIENCE.0);
@@ -53,9 +54,9 @@ pub async fn monitor(listener: TcpListener, current: Arc<Current>, shutdown: Can
     shutdown.run_until_cancelled(accept).await;
 }
 
-async fn answer<B>(
+async fn answer(
     current: &Current,
-    request: Request<B>,
+    request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let (head, _) = request.into_parts();
     let answer = match Probe::of(head.uri.path()) {

@@ -12,7 +12,6 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +79,7 @@ async fn serve(
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
 
     let current = Arc::new(Current::new(built.serving(), metrics(&shared.upkeep)));
-    let monitoring = monitor(&built.config, &current, shared).await;
+    monitor(&built.config, &current, shared).await;
     drop(built);
     let mut reloading = Reloading {
         origin,
@@ -114,9 +113,6 @@ async fn serve(
         stop_when_lost,
     );
     tidying.abort();
-    if let Some(monitoring) = monitoring {
-        monitoring.abort();
-    }
     // They end by themselves, and a removal that is under way ends under its lock.
     let grace = running
         .borrow()
@@ -146,24 +142,22 @@ fn metrics(upkeep: &UpkeepMetrics) -> Registry {
 
 /// Serves health and metrics on an address of their own, where there is one. Where it can't be listened on, all else is
 /// served.
-async fn monitor(
-    config: &Config,
-    current: &Arc<Current>,
-    shared: &Shared,
-) -> Option<JoinHandle<()>> {
+async fn monitor(config: &Config, current: &Arc<Current>, shared: &Shared) {
     let observability = &config.observability;
-    let address = SocketAddr::new(observability.bind_address?, observability.port?);
+    let (Some(address), Some(port)) = (observability.bind_address, observability.port) else {
+        return;
+    };
+    let address = SocketAddr::new(address, port);
     let listened = TcpListener::bind(address).await;
     match listened.and_then(|it| Ok((it.local_addr()?, it))) {
         Ok((address, listener)) => {
             tracing::info!(%address, "listening for monitors");
             let monitoring = http::monitor(listener, Arc::clone(current), shared.stop.clone());
-            Some(tokio::spawn(monitoring))
+            tokio::spawn(monitoring);
         }
         Err(error) => {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, %address, "no health and metrics there: it can't be listened on");
-            None
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) fn refuse(document: &Document<'_>, findings: &mut Findings<'_>) {
     for row in ROWS {
         for found in document.find(row.key) {
             findings.refuse(
-                found.path,
+                found,
                 format!("not part of this version yet; {}", row.instead),
             );
         }

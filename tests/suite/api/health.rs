@@ -157,9 +157,7 @@ async fn what_was_done_is_counted() {
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }
-    for secret in [&digest, "/a"] {
-        assert!(!text.contains(secret), "{secret} is in {text}");
-    }
+    assert!(!text.contains(&digest), "{text}");
 }
 
 #[tokio::test]
