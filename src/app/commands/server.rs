@@ -148,8 +148,8 @@ async fn monitor(config: &Config, current: &Arc<Current>, shared: &Shared) {
         return;
     };
     let address = SocketAddr::new(address, port);
-    let listened = TcpListener::bind(address).await;
-    match listened.and_then(|it| Ok((it.local_addr()?, it))) {
+    let bound = TcpListener::bind(address).await;
+    match bound.and_then(|it| Ok((it.local_addr()?, it))) {
         Ok((address, listener)) => {
             tracing::info!(%address, "listening for monitors");
             let monitoring = http::monitor(listener, Arc::clone(current), shared.stop.clone());
@@ -157,7 +157,7 @@ async fn monitor(config: &Config, current: &Arc<Current>, shared: &Shared) {
         }
         Err(error) => {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, %address, "no health and metrics there: it can't be listened on");
+            tracing::error!(error, %address, "no health and metrics there: it can't be bound on");
         }
     }
 }
