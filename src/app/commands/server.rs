@@ -157,7 +157,7 @@ async fn monitor(config: &Config, current: &Arc<Current>, shared: &Shared) {
         }
         Err(error) => {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, %address, "no health and metrics there: it can't be bound on");
+            tracing::error!(error, %address, "no health and metrics there: it can't be listened on");
         }
     }
 }
