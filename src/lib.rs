@@ -26,6 +26,7 @@ pub mod domain {
     pub mod model;
     pub mod namespaces;
     mod pulls;
+    pub mod readiness;
     mod recent;
     mod references;
     pub mod referrers;
@@ -116,6 +117,8 @@ pub mod adapters {
     pub mod telemetry {
         //! Outbound: traces, metrics, health.
         pub mod config;
+        pub mod process;
+        pub mod upkeep;
     }
     pub mod tokens;
     pub mod units;

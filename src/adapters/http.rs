@@ -21,8 +21,11 @@ mod error;
 mod handlers;
 mod handshake;
 mod headers;
+mod health;
 mod holes;
 mod listener;
+mod metrics;
+mod monitoring;
 mod pagination;
 mod progress;
 mod query;
@@ -37,4 +40,5 @@ mod tuning;
 
 pub use current::{Current, Serving};
 pub use listener::serve;
+pub use monitoring::monitor;
 pub use settings::Settings;

@@ -27,6 +27,7 @@ use crate::adapters::http::{Serving, Settings};
 use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
 use crate::adapters::tasks::RuntimeTasks;
+use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
 use crate::adapters::upstream::MemoryTokens;
@@ -34,6 +35,7 @@ use crate::app::config::{CollectorConfig, Config};
 use crate::domain::collector::{Collector, CollectorSettings};
 use crate::domain::login::Login;
 use crate::domain::model::Secret;
+use crate::domain::readiness::Readiness;
 use crate::domain::registry::Registry;
 use crate::domain::retention::{Retention, RetentionSettings};
 use crate::ports::{Clock, MountHints, StoragePorts, Tasks, TokenCache, Tokens};
@@ -106,6 +108,8 @@ pub struct Shared {
     pub stop: CancellationToken,
     /// The lease on the store was lost, for good.
     pub lost: CancellationToken,
+    /// What is counted of locks, collector and retention.
+    pub upkeep: UpkeepMetrics,
     /// Stores that follow others.
     successions: TaskTracker,
 }
@@ -117,6 +121,7 @@ impl Shared {
         Self {
             stop,
             lost: CancellationToken::new(),
+            upkeep: UpkeepMetrics::default(),
             successions: TaskTracker::new(),
         }
     }
@@ -128,6 +133,7 @@ impl Built {
     pub fn serving(&self) -> Serving {
         Serving {
             registry: Arc::clone(&self.registry),
+            readiness: Arc::new(Readiness::new(&self.store.ports, &self.store.locks)),
             tls: self.tls.clone(),
             settings: settings(&self.config),
         }
@@ -262,6 +268,7 @@ fn settings(config: &Config) -> Settings {
         grace_period: config.server.query_timeout_grace_period.duration(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         external_url: config.server.external_url.clone(),
+        serves_metrics: config.observability.on_main,
         ..Settings::default()
     }
 }

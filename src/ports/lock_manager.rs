@@ -34,6 +34,8 @@ pub enum LockKey {
     Tag(RepositoryName, Tag),
     /// The keys that sign tokens.
     TokenKeys,
+    /// Nothing: it is asked for to see whether locks can be had.
+    Readiness,
 }
 
 impl From<&Thing> for LockKey {
@@ -61,6 +63,7 @@ impl fmt::Display for LockKey {
             Self::Data(digest) => write!(f, "data {digest}"),
             Self::Tag(repository, tag) => write!(f, "tag {repository}:{tag}"),
             Self::TokenKeys => f.write_str("token-keys"),
+            Self::Readiness => f.write_str("readiness"),
         }
     }
 }

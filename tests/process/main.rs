@@ -8,6 +8,7 @@ mod crash;
 mod descriptors;
 mod full_disk;
 mod log;
+mod metrics;
 mod race;
 mod random;
 mod reload;

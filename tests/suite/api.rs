@@ -6,6 +6,7 @@ mod catalog;
 mod errors;
 mod every_request;
 mod files;
+mod health;
 pub mod identities;
 mod immutable_tags;
 mod limits;

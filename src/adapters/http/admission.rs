@@ -27,6 +27,15 @@ struct Count {
     waiting: usize,
 }
 
+/// Requests that hold a place, and requests that wait for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crowd {
+    /// Those that hold one.
+    pub inside: usize,
+    /// Those that wait.
+    pub waiting: usize,
+}
+
 /// A place inside, held until it is dropped.
 #[derive(Debug)]
 pub struct Place {
@@ -61,6 +70,16 @@ impl Admission {
         count.surplus = there.saturating_sub(places);
         count.surplus -= self.places.forget_permits(count.surplus);
         self.places.add_permits(places.saturating_sub(there));
+    }
+
+    /// How many there are just now.
+    pub fn crowd(&self) -> Crowd {
+        let count = lock(&self.count);
+        let taken = count.places + count.surplus;
+        Crowd {
+            inside: taken.saturating_sub(self.places.available_permits()),
+            waiting: count.waiting,
+        }
     }
 
     /// Waits for a place, for at most `patience`. [`RegistryError::TooManyRequests`]

@@ -13,6 +13,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::{Instant, Sleep};
 
 use super::admission::Place;
@@ -110,17 +111,19 @@ pub struct RequestBody {
     alarm: Option<Pin<Box<Sleep>>>,
     pulse: Arc<Pulse>,
     ended: bool,
+    counted: Counter,
 }
 
 impl RequestBody {
-    /// Reads what was received.
-    pub fn new(received: Received, allowance: Duration) -> Self {
+    /// Reads what was received, and counts its bytes.
+    pub fn new(received: Received, allowance: Duration, counted: Counter) -> Self {
         Self {
             received,
             meter: Meter::new(allowance),
             alarm: None,
             pulse: Arc::new(Pulse::new()),
             ended: false,
+            counted,
         }
     }
 
@@ -192,6 +195,7 @@ impl Stream for RequestBody {
                 _ => 0,
             };
             self.meter.moved(arrived, now);
+            self.counted.inc_by(arrived);
             self.alarm = None;
             self.pulse.beat();
             self.ended = !matches!(item, Some(Ok(_)));
@@ -222,17 +226,19 @@ pub struct Outgoing {
     meter: Arc<Mutex<Meter>>,
     allowance: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
+    counted: Counter,
     _active: Active,
     _place: Option<Arc<Place>>,
 }
 
 impl Outgoing {
-    /// Sends `inner` on the connection of `active`.
+    /// Sends `inner` on the connection of `active`, and counts its bytes.
     pub fn new(
         inner: ResponseBody,
         allowance: Duration,
         active: Active,
         place: Option<Arc<Place>>,
+        counted: Counter,
     ) -> Self {
         let meter = Arc::new(Mutex::new(Meter::new(allowance)));
         // One piece needs no watching: once it is handed over, so is all.
@@ -246,6 +252,7 @@ impl Outgoing {
             meter,
             allowance,
             alarm: None,
+            counted,
             _active: active,
             _place: place,
         }
@@ -256,6 +263,7 @@ impl Outgoing {
         let length = usize::try_from(LEAST).unwrap_or(usize::MAX);
         let piece = self.rest.split_to(length.min(self.rest.len()));
         self.handed = piece.len() as u64;
+        self.counted.inc_by(self.handed);
         let mut meter = self.meter.lock().unwrap_or_else(PoisonError::into_inner);
         meter.wait(now);
         Frame::data(piece)

@@ -58,6 +58,9 @@ pub enum Cause {
     /// Too many wrong credentials; may try again after this time.
     #[error("too many failed logins; try again later")]
     LockedOut(Duration),
+    /// Something that requests rest on does not work.
+    #[error("not ready: {0}")]
+    NotReady(String),
     /// No progress towards a response for too long.
     #[error("the request made no progress for too long")]
     Stuck,
@@ -170,6 +173,7 @@ impl HttpError {
             Cause::LockedOut(_) => {
                 return (StatusCode::TOO_MANY_REQUESTS, Some("TOOMANYREQUESTS"));
             }
+            Cause::NotReady(_) => return (StatusCode::SERVICE_UNAVAILABLE, None),
             Cause::Stuck => return (StatusCode::SERVICE_UNAVAILABLE, Some("UNAVAILABLE")),
             Cause::Panicked(_) => return (StatusCode::INTERNAL_SERVER_ERROR, Some("UNKNOWN")),
         };

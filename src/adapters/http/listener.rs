@@ -203,6 +203,7 @@ impl Driver {
             let connection = Arc::clone(connection);
             async move { service.answer(&connection, request).await }
         });
+        let _open = self.current.metrics().open();
         let io = TokioIo::new(stream);
         let mut serving = std::pin::pin!(builder.serve_connection(io, answer));
         let mut draining = false;

@@ -22,6 +22,9 @@ pub const MAX_TAGS: usize = 100;
 /// The parameter by which a client names the registry that it means.
 pub const NS: &str = "ns";
 
+/// What is counted and logged as the action of a request that means nothing.
+pub const NO_ACTION: &str = "none";
+
 /// How many referrers a page has where the client does not say.
 const REFERRERS_PER_PAGE: usize = 1000;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONTENT_LENGTH, EXPECT};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, EXPECT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
@@ -24,8 +24,9 @@ use super::current::Current;
 use super::error::{Cause, HttpError};
 use super::handlers::{self, Exchange};
 use super::headers;
+use super::health::Probe;
 use super::query::Query;
-use super::route::{NS, Route};
+use super::route::{NO_ACTION, NS, Route};
 use crate::domain::model::Caller;
 
 /// Everything that requests share.
@@ -39,6 +40,7 @@ pub struct Service {
 
 /// A request's result, and the place that it holds until that is sent.
 struct Outcome {
+    action: &'static str,
     result: Result<Response<ResponseBody>, HttpError>,
     place: Option<Arc<Place>>,
 }
@@ -76,8 +78,18 @@ impl Service {
         let query_timeout = self.current.get().settings.query_timeout;
         // Who asked before it sent anything still waits for the answer.
         let asked_first = head.headers.contains_key(EXPECT);
+        let metrics = self.current.metrics();
+        if let Some(probe) = self.probe(&path) {
+            let answer = probe.answer(&self.current, &head).await;
+            let response = answer.unwrap_or_else(|error| error.into_response(&id));
+            let (head, body) = finish(response, &method).into_parts();
+            let body = Outgoing::new(body, query_timeout, active, None, metrics.sent.clone());
+            return Ok(Response::from_parts(head, body));
+        }
+        let had_credentials = head.headers.contains_key(AUTHORIZATION);
         let received = Received::new(incoming);
-        let body = RequestBody::new(received.clone(), query_timeout);
+        let counted = metrics.received.clone();
+        let body = RequestBody::new(received.clone(), query_timeout, counted);
         let outcome = self.outcome(connection, head, body, query_timeout).await;
         if !received.end(outcome.result.is_err() && !asked_first).await {
             connection.leave_unread();
@@ -85,22 +97,34 @@ impl Service {
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {
+                metrics.refused(outcome.action, &error, had_credentials);
                 log_error(&error, &id, &method, &path);
                 error.into_response(&id)
             }
         };
         let response = finish(response, &method);
+        let took = started.elapsed();
+        metrics.answered(outcome.action, &method, response.status(), took);
         tracing::info!(
             request_id = %id,
             %method,
             path,
+            action = outcome.action,
             status = response.status().as_u16(),
-            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             "request"
         );
         let (head, body) = response.into_parts();
-        let body = Outgoing::new(body, query_timeout, active, outcome.place);
+        let (place, counted) = (outcome.place, metrics.sent.clone());
+        let body = Outgoing::new(body, query_timeout, active, place, counted);
         Ok(Response::from_parts(head, body))
+    }
+
+    /// What beside the API is asked for here.
+    fn probe(&self, path: &str) -> Option<Probe> {
+        let probe = Probe::of(path)?;
+        let is_here = probe != Probe::Metrics || self.current.get().settings.serves_metrics;
+        is_here.then_some(probe)
     }
 
     async fn outcome(
@@ -110,7 +134,8 @@ impl Service {
         body: RequestBody,
         patience: Duration,
     ) -> Outcome {
-        let refused = |error: HttpError| Outcome {
+        let refused = |action, error: HttpError| Outcome {
+            action,
             result: Err(error),
             place: None,
         };
@@ -119,13 +144,14 @@ impl Service {
         let namespaces = serving.registry.access().namespaces();
         let route = match Route::parse(&head.method, uri.path(), uri.query(), namespaces) {
             Ok(route) => route,
-            Err(error) => return refused(error),
+            Err(error) => return refused(NO_ACTION, error),
         };
+        let action = route.action();
         let named = Query::parse(uri.query()).ok();
         let named = named.and_then(|query| Some(query.first(NS)?.to_owned()));
         let place = match self.current.admission().enter(patience).await {
             Ok(place) => Arc::new(place),
-            Err(error) => return refused(error.into()),
+            Err(error) => return refused(action, error.into()),
         };
         // Only now: what was replaced while this waited is over.
         let serving = self.current.get();
@@ -150,6 +176,7 @@ impl Service {
                 .insert(headers::OCI_NAMESPACE, answered);
         }
         Outcome {
+            action,
             result,
             place: Some(place),
         }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<Network>,
     /// What clients call the registry; `None` to believe each of them.
     pub external_url: Option<HttpUrl>,
+    /// Whether `/metrics` is among what is served, and not only on a listener of its own.
+    pub serves_metrics: bool,
     /// How long a new connection may be without a request, and take for its
     /// handshake before.
     pub header_timeout: Duration,
@@ -35,6 +37,7 @@ impl Default for Settings {
             grace_period: Duration::from_secs(30),
             trusted_proxies: Vec::new(),
             external_url: None,
+            serves_metrics: false,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(90),
         }

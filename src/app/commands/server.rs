@@ -7,13 +7,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::CommandError;
+use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, Current};
+use crate::adapters::telemetry::process::Process;
+use crate::adapters::telemetry::upkeep::UpkeepMetrics;
+use crate::app::config::Config;
 use crate::app::reload::{Origin, Reloading, Variables};
 use crate::app::service_manager;
 use crate::app::shutdown::Hangups;
@@ -21,6 +28,7 @@ use crate::app::wiring::{self, Built, Shared};
 use crate::domain::collector::Pass;
 use crate::domain::error::RegistryError;
 use crate::domain::eviction::Evicted;
+use crate::ports::Clock as _;
 
 /// How many doubts of a pass are told.
 const DOUBTS: usize = 20;
@@ -76,7 +84,8 @@ async fn serve(
     };
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
 
-    let current = Arc::new(Current::new(built.serving()));
+    let current = Arc::new(Current::new(built.serving(), metrics(&shared.upkeep)));
+    monitor(&built.config, &current, shared).await;
     drop(built);
     service_manager::ready();
     let mut reloading = Reloading {
@@ -86,8 +95,16 @@ async fn serve(
     };
     let stop = &shared.stop;
     let tidying = tokio::spawn(expire_uploads(running.subscribe(), stop.clone()));
-    let collecting = tokio::spawn(collect(running.subscribe(), stop.clone()));
-    let retaining = tokio::spawn(retention::retain(running.subscribe(), stop.clone()));
+    let collecting = tokio::spawn(collect(
+        running.subscribe(),
+        shared.upkeep.clone(),
+        stop.clone(),
+    ));
+    let retaining = tokio::spawn(retention::retain(
+        running.subscribe(),
+        shared.upkeep.clone(),
+        stop.clone(),
+    ));
     let stop_when_lost = async {
         if stop
             .run_until_cancelled(shared.lost.cancelled())
@@ -118,8 +135,46 @@ async fn serve(
     served.map_err(failed)
 }
 
+/// The metrics of everything but HTTP.
+fn metrics(upkeep: &UpkeepMetrics) -> Registry {
+    let mut registry = Registry::default();
+    let build: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
+    let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+    build.get_or_create(&version).set(1);
+    registry.register("simple_registry_build_info", "1, and what was built", build);
+    registry.register_collector(Box::new(Process::new(Arc::new(SystemClock))));
+    upkeep.register(&mut registry);
+    registry
+}
+
+/// Serves health and metrics on an address of their own, where there is one. Where it can't be listened on, all else is
+/// served.
+async fn monitor(config: &Config, current: &Arc<Current>, shared: &Shared) {
+    let observability = &config.observability;
+    let (Some(address), Some(port)) = (observability.bind_address, observability.port) else {
+        return;
+    };
+    let address = SocketAddr::new(address, port);
+    let bound = TcpListener::bind(address).await;
+    match bound.and_then(|it| Ok((it.local_addr()?, it))) {
+        Ok((address, listener)) => {
+            tracing::info!(%address, "listening for monitors");
+            let monitoring = http::monitor(listener, Arc::clone(current), shared.stop.clone());
+            tokio::spawn(monitoring);
+        }
+        Err(error) => {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, %address, "no health and metrics there: it can't be listened on");
+        }
+    }
+}
+
 /// Evicts from full caches, and frees the space of what nothing references, again and again.
-async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
+async fn collect(
+    mut running: watch::Receiver<Arc<Built>>,
+    metrics: UpkeepMetrics,
+    stop: CancellationToken,
+) {
     let mut collecting = None;
     loop {
         let built = running.borrow_and_update().clone();
@@ -144,7 +199,9 @@ async fn collect(mut running: watch::Receiver<Arc<Built>>, stop: CancellationTok
             tell_evicted(registry.evict(&go_on).await);
             drop(registry);
             if let Some(it) = &mut collecting {
-                tell(it.collector.pass(&go_on).await);
+                let pass = it.collector.pass(&go_on).await;
+                metrics.collected(&pass, SystemClock.now());
+                tell(pass);
             }
         }
     }

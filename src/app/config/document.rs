@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::error::{Place, Problem};
 use super::key_path::{KeyPath, Step};
@@ -12,12 +12,6 @@ use super::key_path::{KeyPath, Step};
 pub(super) struct Document<'t> {
     text: &'t str,
     root: Spanned<DeTable<'t>>,
-}
-
-/// A value that a search found.
-pub(super) struct Found<'d> {
-    pub(super) path: KeyPath,
-    pub(super) value: &'d DeValue<'d>,
 }
 
 impl<'t> Document<'t> {
@@ -81,8 +75,8 @@ impl<'t> Document<'t> {
         Place::of(self.text, span.start)
     }
 
-    /// The values at `pattern`, whose keys are separated by dots; `*` stands for any key.
-    pub(super) fn find(&self, pattern: &str) -> Vec<Found<'_>> {
+    /// The keys that are there of `pattern`, whose keys are separated by dots; `*` stands for any key.
+    pub(super) fn find(&self, pattern: &str) -> Vec<KeyPath> {
         let mut found = Vec::new();
         let steps: Vec<&str> = pattern.split('.').collect();
         search(self.root.get_ref(), &steps, &KeyPath::default(), &mut found);
@@ -90,7 +84,7 @@ impl<'t> Document<'t> {
     }
 }
 
-fn search<'d>(table: &'d DeTable<'d>, steps: &[&str], path: &KeyPath, found: &mut Vec<Found<'d>>) {
+fn search(table: &DeTable<'_>, steps: &[&str], path: &KeyPath, found: &mut Vec<KeyPath>) {
     let Some((step, rest)) = steps.split_first() else {
         return;
     };
@@ -100,9 +94,8 @@ fn search<'d>(table: &'d DeTable<'d>, steps: &[&str], path: &KeyPath, found: &mu
             continue;
         }
         let path = path.key(key);
-        let value = value.get_ref();
-        match value.as_table() {
-            _ if rest.is_empty() => found.push(Found { path, value }),
+        match value.get_ref().as_table() {
+            _ if rest.is_empty() => found.push(path),
             Some(table) => search(table, rest, &path, found),
             None => {}
         }

@@ -19,6 +19,15 @@ impl Config {
             new.tls.clone_from(&old.tls);
             kept.push("server.tls");
         }
+        let (new, old) = (&mut self.observability, &running.observability);
+        if new.bind_address != old.bind_address {
+            new.bind_address = old.bind_address;
+            kept.push("observability.bind_address");
+        }
+        if new.port != old.port {
+            new.port = old.port;
+            kept.push("observability.port");
+        }
         if let (Some(new), Some(old)) = (
             &mut self.observability.tracing,
             &running.observability.tracing,

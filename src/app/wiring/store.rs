@@ -100,7 +100,7 @@ impl Store {
         }
 
         let (locks, successor, ended) = SucceedingLocks::new(PATIENCE);
-        let locks: Arc<dyn LockManager> = Arc::new(locks);
+        let locks = shared.upkeep.over(Arc::new(locks));
         let lease: Arc<OnceLock<Arc<Lease>>> = Arc::default();
         let ports = opened.ports(&locks);
         let opening = Opening {

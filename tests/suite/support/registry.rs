@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::registry::Registry as Metrics;
 use rustls::ServerConfig;
 use simple_registry::adapters::cel::access_rule;
 use simple_registry::adapters::clock::SystemClock;
@@ -17,6 +18,7 @@ use simple_registry::domain::access::AccessPolicy;
 use simple_registry::domain::login::Login;
 use simple_registry::domain::model::Secret;
 use simple_registry::domain::namespaces::{Namespace, Namespaces};
+use simple_registry::domain::readiness::Readiness;
 use simple_registry::domain::registry::Registry;
 use simple_registry::ports::{Clock, LockManager, StoragePorts, Tasks, Tokens};
 use tokio::io::AsyncWriteExt;
@@ -153,11 +155,15 @@ impl TestRegistry {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let current = Arc::new(Current::new(Serving {
-            registry: setup.registry(),
-            tls: setup.tls,
-            settings: setup.settings,
-        }));
+        let current = Arc::new(Current::new(
+            Serving {
+                registry: setup.registry(),
+                readiness: Arc::new(Readiness::new(&setup.storage, &setup.locks)),
+                tls: setup.tls,
+                settings: setup.settings,
+            },
+            Metrics::default(),
+        ));
         let server = tokio::spawn(serve(listener, Arc::clone(&current), shutdown.clone()));
         Self {
             address,

@@ -65,6 +65,30 @@ impl Route {
 }
 
 impl Route {
+    /// What is done, in the word that a policy has for it where it has one.
+    pub fn action(&self) -> &'static str {
+        let action = match self {
+            Self::Token(_) | Self::TokenByForm => return "get-token",
+            Self::Version | Self::Extensions(_) => Action::GetApiVersion,
+            Self::Catalog(_) => Action::ListCatalog,
+            Self::GetBlob(..) | Self::StatBlob(..) => Action::GetBlob,
+            Self::DeleteBlob(..) => Action::DeleteBlob,
+            Self::StartUpload(..) | Self::PushBlob(..) | Self::MountBlob { .. } => {
+                Action::StartUpload
+            }
+            Self::AppendUpload(..) => Action::UpdateUpload,
+            Self::FinishUpload(..) => Action::CompleteUpload,
+            Self::UploadStatus(..) => Action::GetUpload,
+            Self::CancelUpload(..) => Action::CancelUpload,
+            Self::GetManifest(..) | Self::StatManifest(..) => Action::GetManifest,
+            Self::DeleteManifest(..) => Action::DeleteManifest,
+            Self::PutManifest(..) => Action::PutManifest,
+            Self::ListTags(..) => Action::ListTags,
+            Self::ListReferrers { .. } => Action::GetReferrers,
+        };
+        action.as_str()
+    }
+
     /// What a token must be for that is to do as much, and what clients that
     /// push ask for as well: to see what is there already.
     pub fn scope(&self) -> Scope {

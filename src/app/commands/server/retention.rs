@@ -7,13 +7,18 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::FIRST_PAUSE;
+use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::adapters::units::Seconds;
 use crate::app::wiring::Built;
 use crate::domain::error::RegistryError;
 use crate::domain::retention::{Mode, Outcome, Run, Verdict};
 
 /// Applies the retention policies as often as the configuration says, if it does.
-pub(super) async fn retain(mut running: watch::Receiver<Arc<Built>>, stop: CancellationToken) {
+pub(super) async fn retain(
+    mut running: watch::Receiver<Arc<Built>>,
+    metrics: UpkeepMetrics,
+    stop: CancellationToken,
+) {
     let started = Instant::now();
     let mut done: Option<Instant> = None;
     loop {
@@ -36,7 +41,9 @@ pub(super) async fn retain(mut running: watch::Receiver<Arc<Built>>, stop: Cance
         }
         let retention = running.borrow().retention();
         let go_on = || !stop.is_cancelled() && matches!(running.has_changed(), Ok(false));
-        tell(retention.run(Mode::Apply, &go_on).await);
+        let run = retention.run(Mode::Apply, &go_on).await;
+        metrics.retained(&run);
+        tell(run);
         if go_on() {
             done = Some(Instant::now());
         }

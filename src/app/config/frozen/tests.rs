@@ -23,6 +23,24 @@ fn what_is_frozen_keeps_its_value_and_is_named() {
 }
 
 #[test]
+fn the_listener_for_monitors_stays_and_what_is_on_the_main_one_moves() {
+    let with = |observability: &str| {
+        let mut config = config("");
+        let text = format!("[storage.fs]\nroot_dir = \"r\"\n[observability]\n{observability}");
+        config.observability = parse("c", &text, &|_| None).unwrap().config.observability;
+        config
+    };
+    let running = with("bind_address = \"::1\"\nport = 1");
+    let mut new = with("bind_address = \"::\"\nport = 2\non_main = true");
+
+    let kept = new.freeze(&running);
+
+    assert_eq!(kept, ["observability.bind_address", "observability.port"]);
+    assert!(new.observability.on_main);
+    assert_eq!(new.observability.port, Some(1));
+}
+
+#[test]
 fn tls_is_neither_enabled_nor_disabled_but_its_files_may_change() {
     let (plain, encrypted) = (config(""), config(TLS));
 
