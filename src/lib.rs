@@ -63,6 +63,7 @@ pub mod ports {
     mod repository_index;
     mod retention_rule;
     mod storage_ports;
+    mod survey;
     mod tag_index;
     mod tasks;
     mod token_cache;
@@ -89,6 +90,7 @@ pub mod ports {
     pub use repository_index::*;
     pub use retention_rule::*;
     pub use storage_ports::*;
+    pub use survey::*;
     pub use tag_index::*;
     pub use tasks::*;
     pub use token_cache::*;
@@ -133,6 +135,7 @@ pub mod app {
     mod logging;
     pub mod reload;
     mod run;
+    mod service_manager;
     pub mod shutdown;
     pub mod wiring;
 

@@ -20,12 +20,13 @@ mod repositories;
 mod s3;
 mod session;
 mod still;
+mod survey;
 mod tags;
 mod token_keys;
 mod tree;
 
 pub use s3::{Agree, Bucket, BucketError, Group, Owner, Pace};
-pub use tree::{Place, Places, Tree};
+pub use tree::{Entries, Entry, Place, Places, Tree};
 
 /// The storage ports but for uploads, which each kind of tree stages its own way.
 struct Store {
@@ -197,6 +198,7 @@ fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {
         deletions: store.clone(),
         token_keys: store.clone(),
         hints: None,
+        survey: store.clone(),
         durability: store,
     }
 }

@@ -4,15 +4,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use argh::{EarlyExit, FromArgs};
+use argh::{ArgsInfo, EarlyExit, FromArgs};
 
 use crate::domain::model::{Action, Digest, Reference, RepositoryName};
 
 /// What the program is called in its own words, whatever the file is called.
-const NAME: &str = "simple-registry";
+pub const NAME: &str = "simple-registry";
 
 /// An OCI-compliant and docker-compatible registry service
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 pub struct Cli {
     /// the path to the configuration file, defaults to `config.toml`
     #[argh(option, short = 'c', arg_name = "config")]
@@ -23,30 +23,91 @@ pub struct Cli {
 }
 
 /// The commands.
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 pub enum Command {
+    /// `check-config`
+    CheckConfig(CheckConfig),
+    /// `completions`
+    Completions(Completions),
     /// `hash-password`
     HashPassword(HashPassword),
+    /// `man`
+    Man(Man),
     /// `policy`
     Policy(Policy),
+    /// `schema`
+    Schema(Schema),
     /// `scrub`
     Scrub(Scrub),
     /// `server`
     Server(Server),
     /// `undelete`
     Undelete(Undelete),
+    /// `version`
+    Version(Version),
     /// `why`
     Why(Why),
 }
 
+/// Check the configuration as the server would, and print what is then in effect
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
+#[argh(
+    subcommand,
+    name = "check-config",
+    note = "Prints TOML, with the values of what was left out; secrets are hidden. Nothing is changed, and a server may run."
+)]
+pub struct CheckConfig {
+    /// also read the files that it names, and ask the storage and Redis
+    #[argh(switch)]
+    pub connect: bool,
+}
+
+/// Print completions for a shell
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "completions")]
+pub struct Completions {
+    /// the shell: bash, zsh or fish
+    #[argh(positional)]
+    pub shell: Shell,
+}
+
+/// A shell that completes commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// `bash`
+    Bash,
+    /// `zsh`
+    Zsh,
+    /// `fish`
+    Fish,
+}
+
+impl FromStr for Shell {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "bash" => Ok(Self::Bash),
+            "zsh" => Ok(Self::Zsh),
+            "fish" => Ok(Self::Fish),
+            _ => Err("the shells are bash, zsh, fish"),
+        }
+    }
+}
+
 /// Hash a password, for an identity of the configuration
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "hash-password")]
 pub struct HashPassword {}
 
+/// Print the manual page, for man
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "man")]
+pub struct Man {}
+
 /// Explain what the access policies decide
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "policy")]
 pub struct Policy {
     #[argh(subcommand)]
@@ -54,7 +115,7 @@ pub struct Policy {
 }
 
 /// The commands of `policy`.
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 pub enum PolicyCommand {
     /// `policy test`
@@ -62,7 +123,7 @@ pub enum PolicyCommand {
 }
 
 /// Judge one request, and say which rule decides. Ends with 0 when it is allowed, and with 2 when it is denied
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "test")]
 pub struct PolicyTest {
     /// the user name of an identity; without it, the caller is anonymous
@@ -98,8 +159,13 @@ pub struct PolicyTest {
     pub tag_exists: bool,
 }
 
+/// Print the JSON schema of the configuration, for editors
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "schema")]
+pub struct Schema {}
+
 /// Check the storage backend for inconsistencies
-#[derive(Debug, Default, PartialEq, Eq, FromArgs)]
+#[derive(Debug, Default, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "scrub",
@@ -111,7 +177,7 @@ pub struct Scrub {
     #[argh(switch)]
     pub dry_run: bool,
 
-    /// to come: the part that checks links, manifests, tags and referrers
+    /// the part that checks links, manifests, tags and referrers
     #[argh(switch)]
     pub links: bool,
 
@@ -127,7 +193,7 @@ pub struct Scrub {
     #[argh(switch)]
     pub collect: bool,
 
-    /// to come: besides, read all content and compare it with its digest
+    /// besides, read all content and compare it with its digest
     #[argh(switch)]
     pub verify: bool,
 
@@ -141,12 +207,12 @@ pub struct Scrub {
 }
 
 /// Run the registry listeners
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "server")]
 pub struct Server {}
 
 /// Restore a manifest or tag that was deleted within the grace period
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "undelete",
@@ -158,8 +224,13 @@ pub struct Undelete {
     pub what: Restorable,
 }
 
+/// Print the version, and the commit where the build knew it
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "version")]
+pub struct Version {}
+
 /// Explain what keeps a digest, or kept it
-#[derive(Debug, PartialEq, Eq, FromArgs)]
+#[derive(Debug, PartialEq, Eq, FromArgs, ArgsInfo)]
 #[argh(
     subcommand,
     name = "why",

@@ -1,6 +1,9 @@
 //! The commands, and why one can fail.
 
+pub mod about;
+pub mod check_config;
 pub mod hash_password;
+mod man;
 pub mod policy;
 pub mod scrub;
 pub mod server;
@@ -21,9 +24,6 @@ use crate::domain::error::RegistryError;
 /// Why a command failed.
 #[derive(Debug, Error)]
 pub enum CommandError {
-    /// The option has a name, and no more yet.
-    #[error("{0} is not part of this version yet; nothing was checked and nothing was changed")]
-    NotYet(&'static str),
     /// A part of a scrub.
     #[error("scrub: not everything could be looked at")]
     Incomplete,
@@ -42,6 +42,15 @@ pub enum CommandError {
     /// The registry rests on something that does not answer.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// TOML can't say what TOML said.
+    #[error("the configuration can't be printed")]
+    Unprintable(#[from] toml::ser::Error),
+    /// The standard output takes nothing.
+    #[error("can't print")]
+    Print(#[source] io::Error),
+    /// What a service manager handed over is no socket to listen on.
+    #[error("can't listen on what the service manager opened (LISTEN_FDS)")]
+    Inherited(#[source] io::Error),
     /// The operating system gives no threads, timers or signals.
     #[error("the runtime can't be started")]
     Runtime(#[source] io::Error),

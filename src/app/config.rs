@@ -17,7 +17,8 @@ mod wording;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::http::config::ServerConfig;
 use crate::adapters::identities::config::IdentityConfig;
@@ -34,8 +35,9 @@ pub use repository::{AccessPolicyConfig, RepositoryConfig, RetentionPolicyConfig
 pub use upkeep::{CollectorConfig, MaintenanceConfig, UploadsConfig};
 
 /// A whole configuration. What it says has been checked, and every key in it has its effect.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Configuration of Simple-Registry")]
 pub struct Config {
     /// How many requests are worked on at a time.
     #[serde(default = "fifty")]
@@ -84,6 +86,16 @@ impl Config {
             StorageConfig::S3(s3) => s3.multipart_min_part_size,
         };
         self.server.streaming_chunk_size.unwrap_or(suits_storage)
+    }
+
+    /// All of it, as TOML, with what was left out and with `…` in the place of each secret.
+    ///
+    /// # Errors
+    /// When TOML can't say a value; it could when this was read.
+    pub fn effective(&self) -> Result<String, toml::ser::Error> {
+        let mut effective = self.clone();
+        effective.server.streaming_chunk_size = Some(self.streaming_chunk_size());
+        toml::to_string(&effective)
     }
 
     /// The files that it names: what is in them is part of it.

@@ -1,15 +1,16 @@
 //! `run`: the arguments, the configuration, the runtime and the command, and what is said of their failures.
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use super::cli::{Cli, Command, Policy, PolicyCommand, Stop};
-use super::commands::{self, CommandError};
+use super::commands::{self, CommandError, about};
 use super::config::{self, Config, ConfigError, Source};
 use super::logging;
+use super::service_manager;
 use super::shutdown::Signals;
 use crate::adapters::units::one_thread;
 
@@ -54,19 +55,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
     let named = cli.config.as_deref();
     let done = match &cli.command {
+        Command::CheckConfig(arguments) => execute(async |_| {
+            let config = configuration(named)?;
+            print(&commands::check_config::check_config(config, arguments).await?)
+        }),
+        Command::Completions(arguments) => print(&about::completions(arguments.shell)),
         Command::HashPassword(_) => commands::hash_password::hash_password().map(success),
+        Command::Man(_) => print(&about::manual()),
         Command::Policy(policy) => execute(async |_| test_policy(&configuration(named)?, policy)),
+        Command::Schema(_) => print(&about::schema()),
         Command::Scrub(arguments) => execute(async |signals| {
             let config = configuration(named)?;
             let scrub = commands::scrub::scrub(config, arguments, &signals.stop);
             let is_sound = Box::pin(scrub).await?;
             Ok(ExitCode::from(if is_sound { 0 } else { DAMAGED }))
         }),
-        Command::Server(_) => execute(async |signals| {
-            let stop = signals.stop.clone();
-            let served = commands::server::server(named, environment, stop).await;
-            served.map(success)
-        }),
+        Command::Server(_) => serve(named),
         Command::Undelete(arguments) => execute(async |signals| {
             let config = configuration(named)?;
             let undelete = commands::undelete::undelete(config, arguments, &signals.stop);
@@ -77,6 +81,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             println!("{restored}");
             Ok(ExitCode::SUCCESS)
         }),
+        Command::Version(_) => print(&about::version()),
         Command::Why(arguments) => execute(async |signals| {
             let why = commands::why::why(configuration(named)?, arguments, &signals.stop);
             let answer = Box::pin(why).await?;
@@ -99,6 +104,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             tracing::error!("{}", error.with_causes());
             ExitCode::from(FAILED)
         }
+    }
+}
+
+/// While there is one thread: the socket is looked for in the environment, which is changed.
+fn serve(named: Option<&Path>) -> Result<ExitCode, CommandError> {
+    let socket = service_manager::inherited().map_err(CommandError::Inherited)?;
+    execute(async |signals| {
+        let stop = signals.stop.clone();
+        let served = commands::server::server(named, environment, socket, stop).await;
+        served.map(success)
+    })
+}
+
+/// A reader that has read enough is no failure.
+fn print(text: &str) -> Result<ExitCode, CommandError> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(CommandError::Print(error)),
+        Ok(()) | Err(_) => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod mirrors;
 mod policies;
+mod prepare;
+mod probe;
 mod store;
 mod upkeep;
 
@@ -16,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use self::policies::namespaces;
-use self::policies::namespaces_with;
+use self::prepare::{Prepared, prepare};
+pub use self::probe::probe;
 use self::store::Store;
 pub use self::upkeep::Upkeep;
 use crate::adapters::clock::SystemClock;
-use crate::adapters::http::{Serving, Settings, tls};
+use crate::adapters::http::{Serving, Settings};
 use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
 use crate::adapters::tasks::RuntimeTasks;
@@ -216,24 +219,12 @@ pub async fn build(
         }
     };
     let before = earlier.and_then(|it| it.identities.clone());
-    let means = mirrors::Means {
-        clock: Arc::clone(&clock),
-        tokens: Arc::clone(&caches.tokens),
-    };
-    // Files are read, and rules compiled: not on a thread that serves.
-    let prepared = tokio::task::spawn_blocking(move || {
-        let tls = tls(&config)?;
-        let namespaces = namespaces_with(&config, |namespace, entry| {
-            mirrors::source(namespace, entry, &means)
-        })?;
-        let identities = identities(&config, before.as_ref())?;
-        Ok((config, tls, namespaces, identities))
-    });
-    let prepared = prepared.await.map_err(|panic| BuildError {
-        section: "configuration",
-        source: panic.into(),
-    })?;
-    let (config, tls, namespaces, identities) = prepared?;
+    let Prepared {
+        config,
+        tls,
+        namespaces,
+        identities,
+    } = prepare(config, before, &clock, &caches).await?;
     // Last: it changes what can't be changed back.
     let store = Store::open(&config, earlier.map(|it| &it.store), shared).await?;
 
@@ -269,18 +260,6 @@ pub async fn build(
     })
 }
 
-/// What connections are encrypted with, if they are.
-fn tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, BuildError> {
-    let files = config.server.tls.as_ref();
-    files
-        .map(tls::load)
-        .transpose()
-        .map_err(|error| BuildError {
-            section: error.key,
-            source: error.into(),
-        })
-}
-
 /// The limits of the server that the configuration describes.
 fn settings(config: &Config) -> Settings {
     Settings {
@@ -292,20 +271,6 @@ fn settings(config: &Config) -> Settings {
         serves_metrics: config.observability.on_main,
         ..Settings::default()
     }
-}
-
-fn identities(
-    config: &Config,
-    earlier: Option<&Identities>,
-) -> Result<Option<Identities>, BuildError> {
-    let identities = match earlier {
-        None => Identities::new(&config.identity),
-        Some(earlier) => earlier.replaced_by(&config.identity),
-    };
-    identities.map_err(|error| BuildError {
-        section: "identity",
-        source: error.into(),
-    })
 }
 
 /// What gives tokens: by the key of the configuration, or those of the store, which are read when they are needed.
@@ -344,13 +309,17 @@ fn no_tokens(error: impl Into<Box<dyn Error + Send + Sync>>) -> BuildError {
     }
 }
 
+fn redis_at(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<Redis, BuildError> {
+    Redis::new(url, prefix, key).map_err(|error| BuildError {
+        section: key,
+        source: error.into(),
+    })
+}
+
 /// A Redis, which need not be up: what can be done without it is done. But
 /// whoever starts the server should know.
 async fn redis(url: &Secret, prefix: Option<&str>, key: &'static str) -> Result<Redis, BuildError> {
-    let redis = Redis::new(url, prefix, key).map_err(|error| BuildError {
-        section: key,
-        source: error.into(),
-    })?;
+    let redis = redis_at(url, prefix, key)?;
     match redis.check().await {
         Ok(None) => {}
         Ok(Some(warning)) => tracing::warn!("{warning}"),

@@ -21,6 +21,7 @@ mod put;
 mod undelete;
 
 use contents::Contents;
+pub(super) use put::referrer;
 pub use put::{IfMatch, ManifestPush, PushedManifest};
 pub use undelete::{Restored, Undeletion};
 

@@ -63,7 +63,7 @@ impl ImmutableTags {
 
 /// What a pushed manifest may name without its being here. Subjects, and layers
 /// that are non-distributable or have `urls`, may always be absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MissingReferences {
     /// Nothing.

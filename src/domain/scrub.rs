@@ -1,8 +1,12 @@
 //! Scrub: finds what crashes, other tools and bad disks did to a store, and mends what is certain.
 
+mod links;
 mod uploads;
+mod verify;
 
+pub use links::Links;
 pub use uploads::uploads;
+pub use verify::Verify;
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,16 @@ pub trait Audience: Send + Sync {
 
     /// So many things more were looked at.
     fn seen(&mut self, more: u64);
+
+    /// So many bytes are going to be read.
+    fn expects(&mut self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// So many bytes more were read.
+    fn read(&mut self, more: u64) {
+        let _ = more;
+    }
 
     /// Whether to go on. Asked between two repairs.
     fn goes_on(&self) -> bool;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::ports::{
     BlobLinks, BlobLocator, BlobStore, DeletionRecords, Durability, ManifestStore, Marks,
-    MountHints, PullTimes, ReferrerIndex, RepositoryIndex, TagIndex, TokenKeys, UploadSessions,
+    MountHints, PullTimes, ReferrerIndex, RepositoryIndex, Survey, TagIndex, TokenKeys,
+    UploadSessions,
 };
 
 /// What a backend converts into, so that wiring one stays one line.
@@ -37,6 +38,8 @@ pub struct StoragePorts {
     pub token_keys: Arc<dyn TokenKeys>,
     /// What other servers have seen; `None` where there are none.
     pub hints: Option<Arc<dyn MountHints>>,
+    /// Everything, file by file.
+    pub survey: Arc<dyn Survey>,
     /// Power cuts.
     pub durability: Arc<dyn Durability>,
 }

@@ -13,5 +13,6 @@ mod race;
 mod random;
 mod reload;
 mod server;
+mod service_manager;
 mod signals;
 mod undo;

@@ -86,6 +86,22 @@ impl Place {
         Server::start(command, self.dir.path(), self.port)
     }
 
+    /// Starts a server that a shell hands file descriptor 3, as `LISTEN_FDS` says.
+    pub fn start_activated(&self, socket: &TcpListener, notify: &Path) -> Server {
+        use std::os::fd::AsFd;
+
+        let script =
+            r#"exec 3<&0 0</dev/null && LISTEN_PID=$$ LISTEN_FDS=1 exec "$1" -c "$2" server"#;
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", script, "sh", PROGRAM])
+            .arg(self.config());
+        command.env("NOTIFY_SOCKET", notify);
+        let port = socket.local_addr().unwrap().port();
+        let socket = socket.as_fd().try_clone_to_owned().unwrap();
+        Server::start_with(command, socket.into(), self.dir.path(), port)
+    }
+
     /// Starts a server that logs everything it can.
     pub fn start_talkative(&self) -> Server {
         let mut command = Command::new(PROGRAM);
@@ -121,7 +137,11 @@ impl Place {
 }
 
 impl Server {
-    fn start(mut command: Command, dir: &Path, port: u16) -> Self {
+    fn start(command: Command, dir: &Path, port: u16) -> Self {
+        Self::start_with(command, Stdio::null(), dir, port)
+    }
+
+    fn start_with(mut command: Command, stdin: Stdio, dir: &Path, port: u16) -> Self {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -130,7 +150,7 @@ impl Server {
         if command.get_envs().all(|(name, _)| name != "RUST_LOG") {
             command.env("RUST_LOG", "warn");
         }
-        command.stdin(Stdio::null());
+        command.stdin(stdin);
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let mut server = Self {
             child: command.spawn().expect("start the server"),

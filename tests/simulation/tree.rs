@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use simple_registry::adapters::storage::{Place, Places, Tree};
+use simple_registry::adapters::storage::{Entries, Entry, Place, Places, Tree};
 use simple_registry::domain::model::{ByteStream, Listing, Look, Mark, Page, Sight, Timestamp};
 use simple_registry::ports::{BlobReader, StoreError};
 
@@ -541,6 +541,33 @@ impl Tree for SimulatedTree {
             Ok::<_, StoreError>(stream::iter([Ok(first)]).chain(stream::once(rest)))
         };
         stream::once(listing).try_flatten().boxed()
+    }
+
+    fn below(&self, dir: &str) -> Entries {
+        let (tree, dir) = (self.clone(), dir.to_owned());
+        stream::once(async move {
+            let (seen, at) = (tree.clone(), dir.clone());
+            let listed = tree.asked("list", &dir, Kind::Read, async move {
+                let dirs = match &*at {
+                    "" => vec!["_registry", "docker"],
+                    dir => vec![dir],
+                };
+                let mut entries = Vec::new();
+                for dir in dirs {
+                    for path in seen.ordered(dir).await {
+                        let path = format!("{dir}/{path}");
+                        entries.extend(seen.sight(&path).map(|sight| Entry {
+                            sight,
+                            path,
+                            is_empty_directory: false,
+                        }));
+                    }
+                }
+                entries
+            });
+            listed.await
+        })
+        .boxed()
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {

@@ -9,6 +9,7 @@ pub mod marks;
 pub mod pulls;
 pub mod referrers;
 pub mod repositories;
+pub mod scrub;
 pub mod tags;
 pub mod token_keys;
 pub mod tokens;

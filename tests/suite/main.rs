@@ -4,7 +4,9 @@
 mod api;
 mod backends;
 mod commands {
+    mod about;
     mod bad_input;
+    mod check_config;
     mod cli;
     mod config_example;
     mod hostile_rules;
@@ -12,6 +14,7 @@ mod commands {
     mod reload;
     mod retention;
     mod seed_examples;
+    mod takeover;
 }
 mod contracts;
 mod lessons;

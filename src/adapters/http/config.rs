@@ -5,18 +5,20 @@ mod network;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::adapters::units::{self, ByteSize, HttpUrl, Seconds};
 
 pub use network::Network;
 
 /// `[server]`: where the registry listens, and how long a request may stand still.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
     /// The address to listen on.
     #[serde(deserialize_with = "address")]
+    #[schemars(with = "String")]
     pub bind_address: IpAddr,
     /// The port to listen on; 0 lets the operating system choose.
     #[serde(deserialize_with = "units::port")]
@@ -32,6 +34,7 @@ pub struct ServerConfig {
     /// What clients call this registry, where `Host` can't be trusted to say it.
     pub external_url: Option<HttpUrl>,
     /// Networks whose forwarding headers count.
+    #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<Network>,
 }
 
@@ -51,7 +54,7 @@ impl Default for ServerConfig {
 }
 
 /// `[server.tls]`: the server's certificate, and the authority of its clients' certificates.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// PEM: the certificate and its chain.

@@ -1,12 +1,13 @@
 //! `[identity.<id>]`: a user of this registry.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::units;
 use crate::domain::model::Secret;
 
 /// One identity; its id is its key in the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityConfig {
     /// The name to log in with.
@@ -14,5 +15,6 @@ pub struct IdentityConfig {
     pub username: String,
     /// The password's argon2 hash (`$argon2id$…`).
     #[serde(deserialize_with = "units::secret")]
+    #[schemars(with = "String")]
     pub password: Secret,
 }

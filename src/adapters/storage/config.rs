@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::units::{self, ByteSize, HttpUrl};
 use crate::domain::model::Secret;
 
 /// `[storage]`: where content lies.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Section")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "Section", rename_all = "lowercase")]
 pub enum StorageConfig {
     /// `[storage.fs]`.
     Fs(FsConfig),
@@ -18,8 +19,9 @@ pub enum StorageConfig {
 }
 
 /// The section as it is written. An enum read directly would say "wanted exactly 1 element".
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
 struct Section {
     fs: Option<FsConfig>,
     s3: Option<S3Config>,
@@ -41,7 +43,7 @@ impl TryFrom<Section> for StorageConfig {
 }
 
 /// `[storage.fs]`: a directory.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FsConfig {
     /// The directory; a relative one starts where the program was started.
@@ -56,15 +58,17 @@ pub struct FsConfig {
 }
 
 /// `[storage.s3]`: a bucket.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct S3Config {
     /// The id of the access key. No secret by itself; it is one here so that it can come from the environment as well.
     /// Without it and its partner, AWS's standard sources are asked.
     #[serde(default, deserialize_with = "units::optional_secret")]
+    #[schemars(with = "Option<String>")]
     pub access_key_id: Option<Secret>,
     /// The secret of the access key.
     #[serde(default, deserialize_with = "units::optional_secret")]
+    #[schemars(with = "Option<String>")]
     pub secret_key: Option<Secret>,
     /// Where the server is.
     pub endpoint: HttpUrl,

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::layout::{self, CONDEMNED, DYING};
-use super::tree::{Places, Tree, Valid};
+use super::tree::{Entries, Places, Tree, Valid};
 use super::unavailable;
 use crate::adapters::units::one_thread;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
@@ -31,6 +31,7 @@ mod reader;
 mod sight;
 mod system;
 mod uploads;
+mod walk;
 
 pub(super) use durable::Durable;
 use durable::on_one_file_system;
@@ -332,6 +333,28 @@ impl Tree for Files {
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
         places::below(dir.to_owned(), self.inner.at(dir), name)
+    }
+
+    fn below(&self, dir: &str) -> Entries {
+        walk::below(self.inner.root.clone(), dir.to_owned())
+    }
+
+    async fn relocate(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let (from, file) = (self.inner.at(from), to.to_owned());
+        self.blocking(to, move |files| {
+            let to = files.at(&file);
+            let dir = to.parent().unwrap_or(&files.root);
+            with_dir(dir, || fs::rename(&from, &to))?;
+            files.durable.named(&files.root, &to)?;
+            from.parent().map_or(Ok(()), |dir| files.prune(dir))
+        })
+        .await
+    }
+
+    async fn prune(&self, dir: &str) -> Result<(), StoreError> {
+        let at = dir.to_owned();
+        self.blocking(dir, move |files| files.prune(&files.at(&at)))
+            .await
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {

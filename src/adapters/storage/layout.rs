@@ -29,6 +29,7 @@
 //!   owner                                            the one server of a bucket      (ours)
 //!   token_keys                                       what signs tokens               (ours)
 //!   tmp/<random>                                     writes that are not done yet    (ours)
+//!   quarantine/<alg>-<hex>-<random>                  content that was another's      (ours)
 //! ```
 //!
 //! What is ours, Distribution does not visit: it looks for files called `data`
@@ -48,6 +49,10 @@ pub(super) const MANIFESTS: &str = "_manifests";
 
 /// Which directories can hold claims.
 pub(super) const CLAIMS: &[&str] = &[MANIFESTS, LAYERS, DELETED];
+
+mod roles;
+
+pub(super) use roles::role_of;
 
 const LAYERS: &str = "_layers";
 const DELETED: &str = "_deleted";
@@ -69,6 +74,9 @@ pub(super) const CLOCK: &str = "_registry/clock";
 
 /// What signs tokens.
 pub(super) const TOKEN_KEYS: &str = "_registry/token_keys";
+
+/// Where content goes that is not what its name says.
+pub(super) const QUARANTINE: &str = "_registry/quarantine";
 
 /// Where files are written before they get their name.
 pub(super) const TMP: &str = "_registry/tmp";
@@ -119,7 +127,7 @@ pub(super) fn revision_dir(repository: &RepositoryName, digest: &Digest) -> Stri
     )
 }
 
-/// In a revision's directory: the repository holds the manifest.
+/// What a file is called that holds a digest.
 pub(super) const LINK: &str = "link";
 
 pub(super) fn revision_link(repository: &RepositoryName, digest: &Digest) -> String {
@@ -145,9 +153,13 @@ pub(super) fn tag_current(repository: &RepositoryName, tag: &Tag) -> String {
     format!("{}/{TAG_CURRENT}", tag_dir(repository, tag))
 }
 
+pub(super) fn tag_history(repository: &RepositoryName, tag: &Tag, algorithm: Algorithm) -> String {
+    format!("{}/index/{algorithm}", tag_dir(repository, tag))
+}
+
 pub(super) fn tag_index(repository: &RepositoryName, tag: &Tag, digest: &Digest) -> String {
-    let (algorithm, hex) = (digest.algorithm(), digest.hex());
-    format!("{}/index/{algorithm}/{hex}/link", tag_dir(repository, tag))
+    let history = tag_history(repository, tag, digest.algorithm());
+    format!("{history}/{}/{LINK}", digest.hex())
 }
 
 pub(super) fn uploads(repository: &RepositoryName) -> String {

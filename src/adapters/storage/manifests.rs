@@ -91,6 +91,11 @@ impl Store {
     }
 }
 
+/// Whether these bytes are a `_meta`.
+pub(super) fn is_record(bytes: &[u8]) -> bool {
+    records::decode::<Meta>(bytes).is_ok()
+}
+
 impl Revision {
     /// What is known of a manifest with `size` bytes of content.
     fn info(self, size: u64) -> Option<ManifestInfo> {

@@ -11,7 +11,7 @@ use opendal::{ErrorKind, Metadata, Operator};
 
 use super::layout::{self, CONDEMNED, DYING};
 use super::s3::Client;
-use super::tree::{Places, Tree};
+use super::tree::{Entries, Places, Tree};
 use super::unavailable;
 use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
@@ -358,6 +358,15 @@ impl Tree for Objects {
             Ok::<_, StoreError>(listing::places(below, name))
         };
         stream::once(listing).try_flatten().boxed()
+    }
+
+    fn below(&self, dir: &str) -> Entries {
+        let (objects, dir) = (self.clone(), dir.to_owned());
+        listing::entries(objects, dir)
+    }
+
+    async fn relocate(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        self.move_to(from, to).await
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {

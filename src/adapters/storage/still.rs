@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::layout;
-use super::tree::{Places, Tree};
+use super::tree::{Entries, Places, Tree};
 use crate::domain::model::{Listing, Look, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
@@ -108,6 +108,14 @@ impl Tree for Still {
 
     fn places(&self, dir: &str, name: &'static str) -> Places {
         self.0.places(dir, name)
+    }
+
+    fn below(&self, dir: &str) -> Entries {
+        self.0.below(dir)
+    }
+
+    async fn relocate(&self, _: &str, _: &str) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError> {

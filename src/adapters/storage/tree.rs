@@ -11,6 +11,20 @@ use crate::ports::{BlobReader, StoreError};
 /// What [`Tree::places`] finds. An error ends it.
 pub type Places = BoxStream<'static, Result<Vec<Place>, StoreError>>;
 
+/// What [`Tree::below`] finds. An error ends it.
+pub type Entries = BoxStream<'static, Result<Vec<Entry>, StoreError>>;
+
+/// An object, or a directory with nothing in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path from the root.
+    pub path: String,
+    /// Its size and time.
+    pub sight: Sight,
+    /// Whether it is an empty directory.
+    pub is_empty_directory: bool,
+}
+
 /// Which paths a listing shows.
 pub(super) type Valid = fn(&str) -> bool;
 
@@ -152,6 +166,26 @@ pub trait Tree: Send + Sync {
 
     /// Whether anything is below `dir`.
     async fn has_any(&self, dir: &str) -> Result<bool, StoreError>;
+
+    /// Every object below `dir` (`""`: everything), and every empty directory
+    /// where there are such: in byte order of the names in each directory.
+    fn below(&self, dir: &str) -> Entries;
+
+    /// Moves the object, in place of whatever is there. Where it can't be done
+    /// at once, it is copied first.
+    async fn relocate(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let Some(bytes) = self.read(from).await? else {
+            return Ok(());
+        };
+        self.write_synced(to, bytes).await?;
+        self.remove(from).await
+    }
+
+    /// Removes the directory if nothing is in it, and those that this leaves empty.
+    async fn prune(&self, dir: &str) -> Result<(), StoreError> {
+        let _ = dir;
+        Ok(())
+    }
 
     /// Opens content.
     async fn open(&self, path: &str) -> Result<Option<Box<dyn BlobReader>>, StoreError>;

@@ -3,19 +3,21 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::units::{self, HttpUrl};
 
 /// `[observability]`: health, metrics and traces.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ObservabilityConfig {
     /// `[observability.tracing]`; without it, no traces.
     pub tracing: Option<TracingConfig>,
     /// The address of a listener of their own for health and metrics; needs `port`.
     #[serde(deserialize_with = "optional_address")]
+    #[schemars(with = "Option<String>")]
     pub bind_address: Option<IpAddr>,
     /// The port of that listener.
     #[serde(deserialize_with = "units::optional_port")]
@@ -25,7 +27,7 @@ pub struct ObservabilityConfig {
 }
 
 /// `[observability.tracing]`: where traces go.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TracingConfig {
     /// `http(s)://…` is OTLP over HTTP; port 4317 or `grpc://` is OTLP over gRPC.
@@ -33,6 +35,7 @@ pub struct TracingConfig {
     pub endpoint: HttpUrl,
     /// The share of requests that is traced, from 0 to 1.
     #[serde(default = "every_one", deserialize_with = "share")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub sampling_rate: f64,
 }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
+use serde::{Serialize, Serializer};
 
 /// Units by name, largest first. MB is 10⁶, MiB is 2²⁰.
 const UNITS: &[(&str, u64)] = &[
@@ -21,7 +23,8 @@ const UNITS: &[(&str, u64)] = &[
 const EXPECTED: &str = r#"a size: a whole number of bytes, or text such as "5MB" or "50MiB""#;
 
 /// A number of bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(extend("type" = ["integer", "string"]))]
 pub struct ByteSize(u64);
 
 impl ByteSize {
@@ -108,6 +111,12 @@ impl fmt::Display for ByteSize {
             .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor))
             .unwrap_or(&("B", 1));
         write!(formatter, "{}{name}", self.0 / factor)
+    }
+}
+
+impl Serialize for ByteSize {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

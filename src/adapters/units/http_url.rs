@@ -1,9 +1,11 @@
 //! `HttpUrl`: an http or https URL with a host, and without credentials, query or fragment.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error};
 
 /// A checked URL, kept as it was written but for slashes at its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct HttpUrl(String);
 
 impl HttpUrl {

@@ -4,7 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::de::{self, Deserialize, Deserializer, Unexpected, Visitor};
+use serde::{Serialize, Serializer};
 
 /// Units by name, largest first.
 const UNITS: &[(&str, u64)] = &[("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
@@ -15,7 +17,8 @@ const MOST: u64 = 36_500 * 86_400;
 const EXPECTED: &str = r#"a duration of at most 36500 days: whole seconds, or text such as "10s", "5m", "24h" or "1d""#;
 
 /// A duration in whole seconds, at most a century.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema)]
+#[schemars(extend("type" = ["integer", "string"]))]
 pub struct Seconds(u64);
 
 impl Seconds {
@@ -84,6 +87,12 @@ impl fmt::Display for Seconds {
             .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor))
             .unwrap_or(&("s", 1));
         write!(formatter, "{}{name}", self.0 / factor)
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::units::{self, HttpUrl};
 use crate::domain::model::Secret;
 
 /// One upstream. The first of a list is asked first.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamConfig {
     /// `https://host`, `https://host/prefix`, `https://host/v2` or `https://host/v2/prefix`.
@@ -30,6 +31,7 @@ pub struct UpstreamConfig {
     pub username: Option<String>,
     /// Our password there.
     #[serde(default, deserialize_with = "units::optional_secret")]
+    #[schemars(with = "Option<String>")]
     pub password: Option<Secret>,
 }
 

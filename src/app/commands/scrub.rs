@@ -22,14 +22,6 @@ pub async fn scrub(
     arguments: &Scrub,
     stop: &CancellationToken,
 ) -> Result<bool, CommandError> {
-    for (asked, name) in [
-        (arguments.links, "scrub --links"),
-        (arguments.verify, "scrub --verify"),
-    ] {
-        if asked {
-            return Err(CommandError::NotYet(name));
-        }
-    }
     let shared = Shared::new(stop.clone());
     let upkeep = tokio::select! {
         upkeep = Upkeep::open(config, arguments.dry_run, &shared) => upkeep?,
@@ -56,10 +48,21 @@ async fn parts<'a>(
     stop: &'a CancellationToken,
 ) -> Report<'a> {
     let Scrub {
-        uploads, collect, ..
+        links,
+        uploads,
+        collect,
+        ..
     } = *arguments;
-    let all = !(uploads || arguments.retention || collect);
+    let all = !(links || uploads || arguments.retention || collect);
     let mut report = Report::new(arguments, stop);
+    if all || links {
+        report.begin("links");
+        let done = match upkeep.links() {
+            Ok(links) => links.run(&mut report).await,
+            Err(error) => Err(RegistryError::Unavailable(error.into())),
+        };
+        report.end(done);
+    }
     if all || uploads {
         report.begin("uploads");
         let max_age = upkeep.config.uploads.max_age.duration();
@@ -81,6 +84,11 @@ async fn parts<'a>(
     if all || collect {
         report.begin("collection");
         let done = collection(upkeep, &mut report).await;
+        report.end(done);
+    }
+    if arguments.verify {
+        report.begin("verify");
+        let done = upkeep.verify().run(&mut report).await;
         report.end(done);
     }
     report

@@ -2,7 +2,7 @@
 
 mod retention;
 
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::adapters::telemetry::process::Process;
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::app::config::Config;
 use crate::app::reload::{Origin, Reloading, Variables};
+use crate::app::service_manager;
 use crate::app::shutdown::Hangups;
 use crate::app::wiring::{self, Built, Shared};
 use crate::domain::collector::Pass;
@@ -36,7 +37,7 @@ const DOUBTS: usize = 20;
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 
 /// Serves what the configuration describes, now and whenever it changes, until `stop` is cancelled and what was running
-/// is done.
+/// is done: on `socket`, where a service manager has opened one, else on the address of the configuration.
 ///
 /// # Errors
 /// When the registry can't be built from the configuration, the address can't be listened on, or the store is no
@@ -44,6 +45,7 @@ const FIRST_PAUSE: Duration = Duration::from_mins(1);
 pub async fn server(
     named: Option<&Path>,
     variables: Variables,
+    socket: Option<net::TcpListener>,
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
     let hangups = Hangups::listen().map_err(CommandError::Runtime)?;
@@ -56,7 +58,7 @@ pub async fn server(
         () = stop.cancelled() => return Ok(()),
     };
     let (running, _) = watch::channel(Arc::new(built));
-    let served = serve(&running, origin, hangups, &shared).await;
+    let served = serve(&running, socket, origin, hangups, &shared).await;
     let lost = shared.lost.is_cancelled();
     let built = running.borrow().clone();
     built.release(shared).await;
@@ -68,6 +70,7 @@ pub async fn server(
 
 async fn serve(
     running: &watch::Sender<Arc<Built>>,
+    socket: Option<net::TcpListener>,
     origin: Origin,
     mut hangups: Hangups,
     shared: &Shared,
@@ -75,12 +78,16 @@ async fn serve(
     let built = running.borrow().clone();
     let address = SocketAddr::new(built.config.server.bind_address, built.config.server.port);
     let failed = |source| CommandError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = match socket {
+        Some(socket) => TcpListener::from_std(socket).map_err(CommandError::Inherited)?,
+        None => TcpListener::bind(address).await.map_err(failed)?,
+    };
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
 
     let current = Arc::new(Current::new(built.serving(), metrics(&shared.upkeep)));
     monitor(&built.config, &current, shared).await;
     drop(built);
+    service_manager::ready();
     let mut reloading = Reloading {
         origin,
         running: running.clone(),

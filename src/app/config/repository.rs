@@ -1,6 +1,7 @@
 //! `[repository."<namespace>"]`: who may do what in a namespace, what it keeps, and whom it mirrors.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::units::{ByteSize, Seconds};
 use crate::adapters::upstream::config::UpstreamConfig;
@@ -8,7 +9,7 @@ use crate::domain::model::TagPattern;
 use crate::domain::namespaces::MissingReferences;
 
 /// One entry. It stands alone and inherits nothing from a shorter one.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RepositoryConfig {
     /// Registries to pull through, in the order in which they are asked.
@@ -18,10 +19,13 @@ pub struct RepositoryConfig {
     /// What is kept; without it, everything.
     pub retention_policy: Option<RetentionPolicyConfig>,
     /// Whether a manifest may name what is not there.
+    #[schemars(with = "String", extend("enum" = ["refuse", "indexes", "accept"]))]
     pub missing_references: MissingReferences,
     /// Patterns of tags that never move.
+    #[schemars(with = "Vec<String>")]
     pub immutable_tags: Vec<TagPattern>,
     /// Patterns of tags that may move all the same.
+    #[schemars(with = "Vec<String>")]
     pub mutable_tags: Vec<TagPattern>,
     /// Registries that this entry answers for (`?ns=`); without it, its upstreams' hosts.
     pub mirrors: Option<Vec<String>>,
@@ -48,7 +52,7 @@ impl Default for RepositoryConfig {
 }
 
 /// `access_policy`: a default, and the rules that make exceptions from it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AccessPolicyConfig {
     /// Whether what no rule speaks of is allowed.
@@ -58,7 +62,7 @@ pub struct AccessPolicyConfig {
 }
 
 /// `retention_policy`: what is kept.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionPolicyConfig {
     /// CEL. An image is kept when any of them is true, or when there is none.

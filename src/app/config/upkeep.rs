@@ -1,11 +1,12 @@
 //! `[uploads]`, `[collector]` and `[maintenance]`: what the registry does unasked.
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::units::Seconds;
 
 /// `[uploads]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UploadsConfig {
     /// A session that has been idle for longer is removed.
@@ -21,7 +22,7 @@ impl Default for UploadsConfig {
 }
 
 /// `[collector]`: removes what nothing references.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CollectorConfig {
     /// Whether it runs.
@@ -46,7 +47,7 @@ impl Default for CollectorConfig {
 }
 
 /// `[maintenance]`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MaintenanceConfig {
     /// How often the server itself applies the retention policies; without it, never.

@@ -7,7 +7,7 @@ use crate::adapters::cel;
 use crate::app::config::{AccessPolicyConfig, Config, RepositoryConfig, RetentionPolicyConfig};
 use crate::domain::access::AccessPolicy;
 use crate::domain::mirror::Source;
-use crate::domain::namespaces::{ImmutableTags, Namespace, Namespaces};
+use crate::domain::namespaces::{ImmutableTags, MissingReferences, Namespace, Namespaces};
 use crate::ports::RetentionRule;
 
 /// Who may do what, and what else each entry for repositories grants; but it mirrors nothing.
@@ -25,7 +25,12 @@ pub(super) fn namespaces_with(
     let entries = config.repository.iter().map(|(prefix, entry)| {
         let namespace = Namespace {
             access_policy: access_policy(entry.access_policy.as_ref())?,
-            missing_references: entry.missing_references,
+            // A mirror is filled with what is asked for.
+            missing_references: if entry.upstream.is_empty() {
+                entry.missing_references
+            } else {
+                MissingReferences::Accept
+            },
             immutable_tags: ImmutableTags {
                 patterns: entry.immutable_tags.clone(),
                 exceptions: entry.mutable_tags.clone(),

@@ -10,6 +10,7 @@ use crate::adapters::clock::SystemClock;
 use crate::app::config::Config;
 use crate::domain::collector::Collector;
 use crate::domain::retention::Retention;
+use crate::domain::scrub::{Links, Verify};
 use crate::ports::{Clock, LockManager, StoragePorts};
 
 /// The store, and what tends it.
@@ -74,6 +75,28 @@ impl Upkeep {
             ..
         } = self;
         Ok(Retention::new(storage, locks, clock, namespaces, settings))
+    }
+
+    /// What checks the links of this store, as the configuration has its namespaces.
+    ///
+    /// # Errors
+    /// When a rule can't be compiled; loading has refused such rules.
+    pub fn links(&self) -> Result<Links, BuildError> {
+        let namespaces = namespaces(&self.config)?;
+        let Self {
+            storage,
+            locks,
+            clock,
+            ..
+        } = self;
+        let grace_period = self.config.collector.grace_period.duration();
+        Ok(Links::new(storage, locks, clock, namespaces, grace_period))
+    }
+
+    /// What reads all content of this store.
+    #[must_use]
+    pub fn verify(&self) -> Verify {
+        Verify::new(&self.storage, &self.locks, &self.clock)
     }
 
     /// Gives the store free for other servers.

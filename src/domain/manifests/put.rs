@@ -138,7 +138,7 @@ impl Manifests {
 
     /// Claims, looks, settles; durable when it returns. What is missing and may
     /// not be: then it is not settled.
-    pub(super) async fn store(
+    pub(in crate::domain) async fn store(
         &self,
         repository: &RepositoryName,
         manifest: &Manifest,
@@ -340,7 +340,7 @@ fn is_tag(reference: &Reference, tag: &Tag) -> bool {
 }
 
 /// How the manifest appears in its subject's list (spec, "Listing Referrers").
-fn referrer(manifest: &Manifest, new: &NewManifest) -> Descriptor {
+pub(in crate::domain) fn referrer(manifest: &Manifest, new: &NewManifest) -> Descriptor {
     Descriptor {
         media_type: new.media_type.clone(),
         digest: new.digest.clone(),

@@ -1,6 +1,8 @@
-//! `Secret`: a string that no log line, error or `Debug` shows.
+//! `Secret`: a string that no log line, error, `Debug` or serializer shows.
 
 use std::fmt;
+
+use serde::{Serialize, Serializer};
 
 /// A password, key or token. Its text leaves only through [`Secret::expose`].
 ///
@@ -25,6 +27,12 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("…")
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("…")
     }
 }
 

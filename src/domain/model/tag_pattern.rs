@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Tag;
 
@@ -57,6 +57,12 @@ impl TryFrom<String> for TagPattern {
             return Err(InvalidTagPattern(text));
         }
         Ok(Self(text.into()))
+    }
+}
+
+impl Serialize for TagPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -16,6 +16,65 @@ fn open() -> Files {
 
 crate::backends::storage_contracts!(super::open());
 
+mod scrub {
+    use simple_registry::adapters::storage::{open_files, open_files_to_look};
+
+    use crate::contracts::scrub::{self, Reached};
+
+    fn open() -> (Reached, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let ports = open_files(directory.path(), false, 64 << 10).unwrap();
+        let root = directory.path().to_owned();
+        (
+            Reached {
+                root,
+                ports,
+                digits: 64,
+            },
+            directory,
+        )
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_kind_of_damage_is_found_once() {
+        scrub::every_kind_of_damage_is_found_once(&open().0).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_not_what_its_name_says_is_set_aside_once() {
+        scrub::what_is_not_what_its_name_says_is_set_aside_once(&open().0).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_directory_with_nothing_in_it_goes_with_those_that_it_leaves_empty() {
+        let (store, _directory) = open();
+        scrub::push_everything(&store.serve().await).await;
+        let other = store.root.join("docker/registry/v2/repositories/other");
+        std::fs::create_dir_all(other.join("_uploads/gone/hashstates")).unwrap();
+        let fresh = store.links().await;
+        store.age();
+        let files = store.files();
+        let look = open_files_to_look(&store.root, 64 << 10).unwrap();
+        let to_look = Reached {
+            root: store.root.clone(),
+            ports: look,
+            digits: 64,
+        };
+
+        let told = to_look.links().await;
+
+        assert_eq!(fresh.found, []);
+        assert!(other.join("_uploads/gone/hashstates").is_dir());
+        let done = store.links().await;
+        assert_eq!(told.found, done.found);
+        let kinds: Vec<_> = done.kinds().iter().map(|it| it.0).collect();
+        assert_eq!(kinds, ["empty-directory"]);
+        assert!(!other.join("_uploads").exists());
+        assert_eq!(store.files(), files);
+        assert_eq!(store.links().await.found, []);
+    }
+}
+
 /// Two openings of one directory, as two processes have them.
 #[cfg(not(feature = "portable"))]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

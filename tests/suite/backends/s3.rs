@@ -66,3 +66,31 @@ async fn target(keys: &str) -> Target {
 }
 
 crate::backends::storage_contracts!(super::target("").await);
+
+mod scrub {
+    use crate::contracts::scrub::{self, Reached};
+
+    async fn open() -> (Reached, super::Stored) {
+        let stored = super::open().await;
+        let root = stored.server.bucket().join("a/b");
+        let ports = stored.ports.clone();
+        (
+            Reached {
+                root,
+                ports,
+                digits: 32,
+            },
+            stored,
+        )
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn every_kind_of_damage_is_found_once() {
+        scrub::every_kind_of_damage_is_found_once(&open().await.0).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_not_what_its_name_says_is_set_aside_once() {
+        scrub::what_is_not_what_its_name_says_is_set_aside_once(&open().await.0).await;
+    }
+}

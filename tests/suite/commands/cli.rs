@@ -20,18 +20,24 @@ Options:
   --help, help      display usage information
 
 Commands:
+  check-config      Check the configuration as the server would, and print what
+                    is then in effect
+  completions       Print completions for a shell
   hash-password     Hash a password, for an identity of the configuration
+  man               Print the manual page, for man
   policy            Explain what the access policies decide
+  schema            Print the JSON schema of the configuration, for editors
   scrub             Check the storage backend for inconsistencies
   server            Run the registry listeners
   undelete          Restore a manifest or tag that was deleted within the grace
                     period
+  version           Print the version, and the commit where the build knew it
   why               Explain what keeps a digest, or kept it
 
 ";
 
 /// Runs the program in an empty directory, where `config.toml` has this text if there is one.
-fn run(config: Option<&str>, arguments: &[&str]) -> Output {
+pub fn run(config: Option<&str>, arguments: &[&str]) -> Output {
     let directory = TempDir::new().unwrap();
     if let Some(config) = config {
         fs::write(directory.path().join("config.toml"), config).unwrap();
@@ -45,7 +51,7 @@ fn program(directory: &TempDir) -> Command {
     command
 }
 
-fn errors(output: &Output) -> String {
+pub fn errors(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
@@ -256,8 +262,10 @@ fn a_password_is_typed_twice_and_never_shown() {
 fn scrub_of_a_healthy_store_says_so_and_ends_well() {
     for arguments in [
         &["scrub"][..],
+        &["scrub", "--links"],
         &["scrub", "--uploads"],
         &["scrub", "--collect"],
+        &["scrub", "--links", "--verify"],
     ] {
         let output = run(Some("storage.fs.root_dir = 'data'"), arguments);
 

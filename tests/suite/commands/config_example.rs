@@ -8,7 +8,7 @@ const EXAMPLE: &str = include_str!("../../../config.example.toml");
 const REFERENCE: &str = include_str!("../../../docs/configuration.md");
 
 /// Every key there is. `*` stands for a name that the user chooses.
-const KEYS: &[&str] = &[
+pub const KEYS: &[&str] = &[
     "max_concurrent_requests",
     "server.bind_address",
     "server.port",
@@ -76,7 +76,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// The example with every line switched on, without the sections of one storage.
-fn switched_on(without: &str) -> String {
+pub fn switched_on(without: &str) -> String {
     let on = EXAMPLE.lines().map(|line| match line.strip_prefix('#') {
         Some(rest) if !rest.starts_with(' ') && !rest.is_empty() => rest,
         _ => line,
@@ -92,7 +92,7 @@ fn switched_on(without: &str) -> String {
     kept.collect::<Vec<_>>().join("\n")
 }
 
-fn environment(name: &str) -> Option<String> {
+pub fn environment(name: &str) -> Option<String> {
     let known = [
         "S3_ACCESS_KEY_ID",
         "S3_SECRET_KEY",

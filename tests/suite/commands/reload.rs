@@ -42,7 +42,7 @@ async fn start(authority: &Authority) -> (Files, SocketAddr, CancellationToken) 
     );
     let stop = CancellationToken::new();
     let (file, told) = (files.0.path().join("config.toml"), stop.clone());
-    tokio::spawn(async move { server(Some(&file), |_| None, told).await.unwrap() });
+    tokio::spawn(async move { server(Some(&file), |_| None, None, told).await.unwrap() });
     while tokio::net::TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -440,7 +440,7 @@ async fn a_server_applies_its_rules_as_they_are_now_and_never_by_force() {
     write("image.tag != null");
     let stop = CancellationToken::new();
     let (named, told) = (file.clone(), stop.clone());
-    let running = tokio::spawn(async move { server(Some(&named), |_| None, told).await });
+    let running = tokio::spawn(async move { server(Some(&named), |_| None, None, told).await });
     tokio::time::sleep(Duration::from_millis(2500)).await;
     tree.assert_pulls("app", "old").await;
 

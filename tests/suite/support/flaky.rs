@@ -93,6 +93,7 @@ impl Flaky {
             pulls: Arc::clone(&self.inner.pulls),
             token_keys: Arc::clone(&self.inner.token_keys),
             hints: None,
+            survey: Arc::clone(&self.inner.survey),
             durability: Arc::clone(self) as Arc<dyn Durability>,
         }
     }

@@ -7,8 +7,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use opendal::{Lister, Metadata};
 
 use super::{Objects, unavailable};
-use crate::adapters::storage::tree::{PIECE, Place, Places};
-use crate::domain::model::{Listing, Page};
+use crate::adapters::storage::tree::{Entries, Entry, PIECE, Place, Places};
+use crate::domain::model::{Listing, Page, Sight};
 use crate::ports::StoreError;
 
 /// How many directories a walk lists at a time.
@@ -71,6 +71,44 @@ pub(super) fn places(below: Below, name: &'static str) -> Places {
     .boxed()
 }
 
+/// Every object that is listed below `dir`.
+pub(super) fn entries(objects: Objects, dir: String) -> Entries {
+    let listing = async move {
+        let below = objects.below(&dir, true, None).await?;
+        Ok::<_, StoreError>(listed(objects, dir, below))
+    };
+    stream::once(listing).try_flatten().boxed()
+}
+
+fn listed(objects: Objects, dir: String, below: Below) -> Entries {
+    stream::try_unfold(Some((objects, dir, below)), |state| async move {
+        let Some((objects, dir, mut below)) = state else {
+            return Ok(None);
+        };
+        let mut piece = Vec::new();
+        while let Some((path, metadata)) = below.next().await? {
+            if path.ends_with('/') {
+                continue;
+            }
+            let path = join(&dir, &path);
+            let modified = objects.time(&path, &metadata);
+            piece.push(Entry {
+                path,
+                sight: Sight {
+                    size: metadata.content_length(),
+                    modified,
+                },
+                is_empty_directory: false,
+            });
+            if piece.len() >= PIECE {
+                return Ok(Some((piece, Some((objects, dir, below)))));
+            }
+        }
+        Ok(Some((piece, None)))
+    })
+    .boxed()
+}
+
 impl Objects {
     /// Whether anything is below `dir`, by a page of one.
     pub(super) async fn any_below(&self, dir: &str) -> Result<bool, StoreError> {
@@ -89,8 +127,11 @@ impl Objects {
         recursive: bool,
         after: Option<&str>,
     ) -> Result<Below, StoreError> {
-        let prefix = format!("{dir}/");
-        let mut listing = self.operator.lister_with(&prefix).recursive(recursive);
+        let (prefix, root) = match dir {
+            "" => (String::new(), "/".to_owned()),
+            dir => (format!("{dir}/"), format!("{dir}/")),
+        };
+        let mut listing = self.operator.lister_with(&root).recursive(recursive);
         if let Some(after) = after.filter(|_| self.sorts()) {
             // Whatever sorts after the name has a key after this one: the key
             // begins with the name, and the name has no slash at its end yet.

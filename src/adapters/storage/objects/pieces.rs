@@ -7,8 +7,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt};
 use tokio::sync::Mutex;
 
-use super::{Objects, S3, unavailable};
+use super::{Objects, S3, Service, unavailable};
 use crate::adapters::storage::s3::{Part, Upload};
+use crate::adapters::storage::tree::Tree;
 use crate::domain::model::{ByteStream, Piece, UploadSession};
 use crate::ports::{AppendError, StoreError};
 
@@ -153,6 +154,21 @@ impl Objects {
         let made = futures_util::stream::iter(made.collect::<Vec<_>>());
         let made: Vec<Part> = made.buffered(s3.parts.copy_jobs).try_collect().await?;
         upload.end(&made).await.map_err(failed)
+    }
+
+    /// Moves the object, which the service copies by itself where it can.
+    pub(super) async fn move_to(&self, from: &str, to: &str) -> Result<(), StoreError> {
+        let Some(seen) = self.sight(from).await? else {
+            return Ok(());
+        };
+        if let (Service::S3(s3), Some((dir, name))) = (&self.service, from.rsplit_once('/')) {
+            let (name, size) = (name.to_owned(), seen.size);
+            self.join(s3, dir, &[Piece { name, size }], to).await?;
+        } else {
+            let bytes = self.get(from).await?.unwrap_or_default();
+            self.put(to, bytes).await?;
+        }
+        self.remove(from).await
     }
 
     /// What several pieces contribute to one part.

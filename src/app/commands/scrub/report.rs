@@ -24,8 +24,36 @@ pub struct Report<'a> {
     failed: bool,
     /// Something was left in some part.
     left: bool,
+    /// How much is to be read, and was, where that is known.
+    bytes: Option<Reading>,
     /// When it was last shown how far it is; `None` where nobody looks on.
     shown: Option<Instant>,
+}
+
+/// How far a part is that reads content.
+struct Reading {
+    all: u64,
+    read: u64,
+    since: Instant,
+}
+
+impl Reading {
+    /// A bar, and how fast it grows.
+    fn bar(&self) -> String {
+        let read = self.read.min(self.all);
+        let percent = (read * 100).checked_div(self.all).unwrap_or(100);
+        let seconds = self.since.elapsed().as_secs().max(1);
+        let full = usize::try_from(percent / 4).unwrap_or_default();
+        let (done, rest) = ("#".repeat(full), "-".repeat(25_usize.saturating_sub(full)));
+        let left = (self.all - read).checked_mul(seconds).unwrap_or_default();
+        let left = left.checked_div(read).unwrap_or_default();
+        let (read, all, speed) = (mebi(read), mebi(self.all), mebi(self.read / seconds));
+        format!("[{done}{rest}] {percent} %, {read} of {all} MiB, {speed} MiB/s, {left} s left")
+    }
+}
+
+fn mebi(bytes: u64) -> u64 {
+    bytes >> 20
 }
 
 /// What was found in one part.
@@ -47,6 +75,7 @@ impl<'a> Report<'a> {
             tally: Tally::default(),
             failed: false,
             left: false,
+            bytes: None,
             shown: looked_on.then(Instant::now),
         }
     }
@@ -55,12 +84,31 @@ impl<'a> Report<'a> {
     pub fn begin(&mut self, part: &'static str) {
         self.part = part;
         self.tally = Tally::default();
+        self.bytes = None;
+    }
+
+    /// Shows how far it is, now and then.
+    fn show(&mut self) {
+        if self.shown.is_some_and(|shown| shown.elapsed() >= EVERY) {
+            self.shown = Some(Instant::now());
+            let (part, seen) = (self.part, self.tally.seen);
+            let far = self.bytes.as_ref().map(Reading::bar);
+            let far = far.unwrap_or_else(|| format!("{seen} looked at"));
+            drop(write!(io::stderr(), "\r{part}: {far}\x1b[K"));
+        }
     }
 
     /// The part is over.
     pub fn end(&mut self, done: Result<(), RegistryError>) {
         let Tally { seen, mended, left } = self.tally;
         let part = self.part;
+        if let Some(bytes) = self.bytes.take() {
+            let read = bytes.read;
+            self.note(&format!(
+                "{read} bytes read in {} s",
+                bytes.since.elapsed().as_secs()
+            ));
+        }
         if let Err(error) = done {
             self.failed = true;
             self.clear();
@@ -150,11 +198,22 @@ impl Audience for Report<'_> {
 
     fn seen(&mut self, more: u64) {
         self.tally.seen += more;
-        if self.shown.is_some_and(|shown| shown.elapsed() >= EVERY) {
-            self.shown = Some(Instant::now());
-            let line = format!("\r{}: {} looked at\x1b[K", self.part, self.tally.seen);
-            drop(write!(io::stderr(), "{line}"));
+        self.show();
+    }
+
+    fn expects(&mut self, bytes: u64) {
+        self.bytes = Some(Reading {
+            all: bytes,
+            read: 0,
+            since: Instant::now(),
+        });
+    }
+
+    fn read(&mut self, more: u64) {
+        if let Some(bytes) = &mut self.bytes {
+            bytes.read += more;
         }
+        self.show();
     }
 
     fn goes_on(&self) -> bool {
