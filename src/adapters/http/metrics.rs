@@ -1,7 +1,7 @@
 //! Metrics of HTTP: what is counted of requests and connections, and the text of all metrics.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::{Method, StatusCode};
@@ -28,6 +28,8 @@ const BUCKETS: [f64; 14] = [
 pub struct Metrics {
     requests: Family<Request, Counter>,
     duration: Family<Asked, Histogram, fn() -> Histogram>,
+    /// The kinds of answers that there were: few, and found sooner than by their words' hashes.
+    kinds: Arc<RwLock<Vec<Kind>>>,
     denied: Family<Asked, Counter>,
     login_failures: Counter,
     /// Bytes of bodies that clients sent.
@@ -55,6 +57,14 @@ struct Asked {
     action: &'static str,
 }
 
+/// Where one kind of answer is counted.
+#[derive(Clone, Debug)]
+struct Kind {
+    request: Request,
+    count: Counter,
+    duration: Histogram,
+}
+
 /// A connection that is open, until it is dropped.
 pub struct Open(Gauge);
 
@@ -70,6 +80,7 @@ impl Metrics {
         let metrics = Self {
             requests: Family::default(),
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            kinds: Arc::default(),
             denied: Family::default(),
             login_failures: Counter::default(),
             received: Counter::default(),
@@ -147,9 +158,20 @@ impl Metrics {
             method: known(method),
             code: status.as_u16(),
         };
-        self.requests.get_or_create(&request).inc();
-        let duration = self.duration.get_or_create(&Asked { action });
-        duration.observe(took.as_secs_f64());
+        let kinds = self.kinds.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kind) = kinds.iter().find(|kind| kind.request == request) {
+            return kind.add(took);
+        }
+        drop(kinds);
+        let kind = Kind {
+            count: self.requests.get_or_create(&request).clone(),
+            duration: self.duration.get_or_create(&Asked { action }).clone(),
+            request,
+        };
+        kind.add(took);
+        // Should two find it missing at a time, it is there twice, and counts in one place.
+        let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
+        kinds.push(kind);
     }
 
     /// A request was refused.
@@ -177,6 +199,13 @@ impl Metrics {
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.in_flight.set(number(crowd.inside));
         self.waiting.set(number(crowd.waiting));
+    }
+}
+
+impl Kind {
+    fn add(&self, took: Duration) {
+        self.count.inc();
+        self.duration.observe(took.as_secs_f64());
     }
 }
 
