@@ -110,9 +110,10 @@ impl Service {
             request_id = %id,
             %method,
             path,
-            action = outcome.action,
             status = response.status().as_u16(),
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            // Last: what reads these lines knows the others by their order.
+            action = outcome.action,
             "request"
         );
         let (head, body) = response.into_parts();
