@@ -7,7 +7,6 @@ mod http_url;
 mod jitter;
 mod nearest;
 pub mod one_thread;
-pub mod patient;
 pub mod pem;
 mod seconds;
 mod uptime;

@@ -162,12 +162,9 @@ fn test_policy(config: &Config, policy: &Policy) -> Result<ExitCode, CommandErro
     })
 }
 
-/// One worker per core, which is tokio's default. Beside large pushes, whose
-/// turns are long, who else has something to say is asked more often than by
-/// default (61 turns).
+/// One worker per core, which is tokio's default.
 fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .event_interval(7)
         .thread_name("registry")
         .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()

@@ -11,9 +11,7 @@ use std::sync::Once;
 use futures_util::future::Either;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::Semaphore;
-use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
-
-use super::patient;
+use tokio::task::{block_in_place, spawn_blocking};
 
 /// How many threads may be given to such work; what comes beyond it has its
 /// steps done by others, as usual.
@@ -53,28 +51,10 @@ pub async fn whole<T>(work: impl Future<Output = T>) -> T {
 pub fn step<T: Send + 'static>(
     step: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> impl Future<Output = io::Result<T>> + Send {
-    begin(step, spawn_blocking)
-}
-
-/// The same for one that takes milliseconds: on a thread that steps back.
-pub fn long_step<T: Send + 'static>(
-    step: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> impl Future<Output = io::Result<T>> + Send {
-    begin(step, patient::spawn)
-}
-
-fn begin<S, T>(
-    step: S,
-    elsewhere: impl FnOnce(S) -> JoinHandle<io::Result<T>>,
-) -> impl Future<Output = io::Result<T>> + Send
-where
-    S: FnOnce() -> io::Result<T> + Send + 'static,
-    T: Send + 'static,
-{
     if TAKEN.get() {
         return Either::Left(ready(step()));
     }
-    let step = elsewhere(step);
+    let step = spawn_blocking(step);
     Either::Right(async { step.await.map_err(io::Error::other).and_then(|done| done) })
 }
 

@@ -91,7 +91,7 @@ impl UploadSessions for Files {
         let received = loop {
             let (batch, end) = collect(&mut stream, self.inner.chunk).await;
             let tail = written(&dir, writing).await?;
-            writing = one_thread::long_step(move || write_batch(tail, &batch, start)).boxed();
+            writing = one_thread::step(move || write_batch(tail, &batch, start)).boxed();
             if let Some(end) = end {
                 break end;
             }
