@@ -176,7 +176,15 @@ impl Links {
                 survey.forget(&repository, &new.digest).await?;
                 manifests.settle(&repository, &new).await?;
             }
-            Cure::Link(repository, digest) => links.add(&repository, &digest).await?,
+            Cure::Link(repository, digest) => {
+                links.add(&repository, &digest).await?;
+                // Claimed, and looked at: the collector may have been about to remove it.
+                return match self.blobs.stat(&repository, &digest).await {
+                    Ok(_) => Ok(Fate::Mended),
+                    Err(RegistryError::BlobUnknown(_)) => Ok(Fate::Left),
+                    Err(error) => Err(error),
+                };
+            }
             Cure::Unlink(repository, digest) => return self.unlink(&repository, &digest).await,
             Cure::Refer(repository, subject, referrer) => {
                 referrers.add(&repository, &subject, &referrer).await?;
