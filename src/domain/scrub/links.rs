@@ -12,6 +12,7 @@ use super::{Audience, Fate, Finding};
 use crate::domain::access::Access;
 use crate::domain::blobs::Blobs;
 use crate::domain::error::RegistryError;
+use crate::domain::looks::Looks;
 use crate::domain::manifests::Manifests;
 use crate::domain::model::{
     Descriptor, Digest, Link, Manifest, RepositoryName, Role, Surveyed, Tag, Timestamp,
@@ -30,6 +31,7 @@ pub struct Links {
     locks: Arc<dyn LockManager>,
     clock: Arc<dyn Clock>,
     access: Arc<Access>,
+    looks: Looks,
     blobs: Blobs,
     manifests: Manifests,
     /// What is younger may be a part of something that is under way.
@@ -87,6 +89,7 @@ impl Links {
             storage: storage.clone(),
             locks: Arc::clone(locks),
             clock: Arc::clone(clock),
+            looks: Looks::new(storage, locks),
             blobs: Blobs::new(storage, locks),
             manifests: Manifests::new(storage, locks, clock, Arc::clone(&access)),
             access,
@@ -179,11 +182,9 @@ impl Links {
             Cure::Link(repository, digest) => {
                 links.add(&repository, &digest).await?;
                 // Claimed, and looked at: the collector may have been about to remove it.
-                return match self.blobs.stat(&repository, &digest).await {
-                    Ok(_) => Ok(Fate::Mended),
-                    Err(RegistryError::BlobUnknown(_)) => Ok(Fate::Left),
-                    Err(error) => Err(error),
-                };
+                if self.looks.data(&digest).await?.is_none() {
+                    return Ok(Fate::Left);
+                }
             }
             Cure::Unlink(repository, digest) => return self.unlink(&repository, &digest).await,
             Cure::Refer(repository, subject, referrer) => {
