@@ -329,12 +329,11 @@ impl Reading {
             }
         };
         let in_files = self.in_files.then(|| reader.segments(start..until));
-        let segments = match in_files.flatten() {
-            Some(segments) => segments,
-            None => {
-                let bytes = reader.read(start..until).await.map_err(io::Error::other)?;
-                Box::pin(bytes.map_ok(Segment::Bytes))
-            }
+        let segments = if let Some(segments) = in_files.flatten() {
+            segments
+        } else {
+            let bytes = reader.read(start..until).await.map_err(io::Error::other)?;
+            Box::pin(bytes.map_ok(Segment::Bytes))
         };
         self.part = Some(Part {
             segments,
