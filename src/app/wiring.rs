@@ -26,6 +26,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Serving, Settings};
 use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
+use crate::adapters::storage::StoreMetrics;
 use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::adapters::tokens::{Keys, SignedTokens};
@@ -110,6 +111,8 @@ pub struct Shared {
     pub lost: CancellationToken,
     /// What is counted of locks, collector and retention.
     pub upkeep: UpkeepMetrics,
+    /// What is counted of the store.
+    pub store: StoreMetrics,
     /// Stores that follow others.
     successions: TaskTracker,
 }
@@ -122,6 +125,7 @@ impl Shared {
             stop,
             lost: CancellationToken::new(),
             upkeep: UpkeepMetrics::default(),
+            store: StoreMetrics::default(),
             successions: TaskTracker::new(),
         }
     }

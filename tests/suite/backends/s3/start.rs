@@ -4,14 +4,14 @@ use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use simple_registry::adapters::storage::config::S3Config;
-use simple_registry::adapters::storage::{Bucket, Pace};
+use simple_registry::adapters::storage::{Bucket, Pace, StoreMetrics};
 
 use super::access::Access;
 use super::server::Server;
 
 /// Which key is named, and the line.
 async fn refused_by(config: &S3Config) -> (&'static str, String) {
-    match Bucket::open(config, 4096).await {
+    match Bucket::open(config, 4096, &StoreMetrics::default()).await {
         Ok(_) => panic!("opened"),
         Err(error) => (error.key, error.to_string()),
     }
@@ -149,7 +149,7 @@ async fn a_bucket_of_a_newer_layout_is_refused() {
     std::fs::create_dir_all(&path).unwrap();
     std::fs::write(path.join("format"), r#"{"version":9}"#).unwrap();
 
-    let Err(error) = Bucket::open(&server.config(""), 4096).await else {
+    let Err(error) = Bucket::open(&server.config(""), 4096, &StoreMetrics::default()).await else {
         panic!("opened");
     };
 
@@ -164,7 +164,9 @@ async fn only_one_owner_has_a_bucket_at_a_time() {
         ..Pace::default()
     };
     let server = Server::start().await;
-    let bucket = Bucket::open(&server.config(""), 4096).await.unwrap();
+    let bucket = Bucket::open(&server.config(""), 4096, &StoreMetrics::default())
+        .await
+        .unwrap();
     let owner = bucket.claim(pace).await.unwrap();
 
     assert!(bucket.claim(pace).await.is_err());

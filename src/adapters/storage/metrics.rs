@@ -1,0 +1,163 @@
+//! Metrics of the store: how long its operations take, and how many fail.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+use tracing::{Instrument, Span, debug_span};
+
+/// From what memory answers to what a slow bucket needs, in seconds.
+const BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.002, 0.01, 0.05, 0.2, 1.0, 5.0, 30.0];
+
+/// What is done to a store: the words that [`StoreMetrics::call`] takes.
+#[rustfmt::skip] // a table
+const OPERATIONS: [&str; 13] = [
+    "read", "stat", "list", "write", "touch", "mark", "remove", "persist", "session",
+    "content_open", "content_read", "content_write", "content_commit",
+];
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct By {
+    operation: &'static str,
+}
+
+/// What is counted. Clones count together.
+#[derive(Clone, Debug)]
+pub struct StoreMetrics {
+    duration: Family<By, Histogram, fn() -> Histogram>,
+    errors: Family<By, Counter>,
+    /// The same, found sooner than by the words' hashes.
+    each: Arc<[One]>,
+}
+
+#[derive(Debug)]
+struct One {
+    operation: &'static str,
+    duration: Histogram,
+    errors: Counter,
+}
+
+impl Default for StoreMetrics {
+    fn default() -> Self {
+        let duration: Family<By, Histogram, fn() -> Histogram> =
+            Family::new_with_constructor(|| Histogram::new(BUCKETS));
+        let errors: Family<By, Counter> = Family::default();
+        // They are shown before they happen, so that the first is a change.
+        let each = OPERATIONS.map(|operation| One {
+            operation,
+            duration: duration.get_or_create(&By { operation }).clone(),
+            errors: errors.get_or_create(&By { operation }).clone(),
+        });
+        Self {
+            duration,
+            errors,
+            each: Arc::new(each),
+        }
+    }
+}
+
+impl StoreMetrics {
+    /// Shows them in `registry`.
+    #[rustfmt::skip] // a table
+    pub fn register(&self, registry: &mut Registry) {
+        let to = registry.sub_registry_with_prefix("simple_registry_store");
+        to.register_with_unit("operation_duration", "Time that operations of the store took", Unit::Seconds, self.duration.clone());
+        to.register("errors", "Operations of the store that failed", self.errors.clone());
+    }
+
+    /// An operation begins.
+    pub(super) fn call(&self, operation: &'static str, path: impl Display) -> Call {
+        let one = self.each.iter().find(|it| it.operation == operation);
+        let span = debug_span!(
+            target: "simple_registry::trace",
+            "store",
+            otel.name = %format_args!("store {operation}"),
+            operation,
+            %path,
+        );
+        Call {
+            timer: one.map(|it| Timer(it.duration.clone(), Instant::now())),
+            errors: one.map(|it| it.errors.clone()),
+            span,
+        }
+    }
+}
+
+/// An operation: it is timed until there is an answer, or nobody waits for one any more.
+pub(super) struct Call {
+    timer: Option<Timer>,
+    errors: Option<Counter>,
+    span: Span,
+}
+
+struct Timer(Histogram, Instant);
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.0.observe(self.1.elapsed().as_secs_f64());
+    }
+}
+
+impl Call {
+    /// The answer of `work`.
+    pub(super) async fn of<T, E>(self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.blaming(work, |_| true).await
+    }
+
+    /// The answer of `work`, whose errors are the store's where `is_ours` says so.
+    pub(super) async fn blaming<T, E>(
+        self,
+        work: impl Future<Output = Result<T, E>>,
+        is_ours: fn(&E) -> bool,
+    ) -> Result<T, E> {
+        let answer = work.instrument(self.span.clone()).await;
+        if answer.as_ref().is_err_and(is_ours) {
+            self.fails();
+        }
+        answer
+    }
+
+    /// The stream that `work` opens: timed until its first piece.
+    pub(super) async fn opening<T: 'static, O, E>(
+        self,
+        work: impl Future<Output = Result<BoxStream<'static, Result<T, O>>, E>>,
+    ) -> Result<BoxStream<'static, Result<T, O>>, E>
+    where
+        O: 'static,
+    {
+        match work.instrument(self.span.clone()).await {
+            Ok(stream) => Ok(self.through(stream)),
+            Err(error) => {
+                self.fails();
+                Err(error)
+            }
+        }
+    }
+
+    /// The stream: timed until its first piece. An error ends it.
+    pub(super) fn through<T: 'static, E: 'static>(
+        mut self,
+        stream: BoxStream<'static, Result<T, E>>,
+    ) -> BoxStream<'static, Result<T, E>> {
+        let looked_at = stream.inspect(move |piece| {
+            drop(self.timer.take());
+            if piece.is_err() {
+                self.fails();
+            }
+        });
+        looked_at.boxed()
+    }
+
+    fn fails(&self) {
+        if let Some(errors) = &self.errors {
+            errors.inc();
+        }
+    }
+}
