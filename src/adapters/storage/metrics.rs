@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use hyper::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -28,11 +29,34 @@ struct By {
     operation: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answer {
+    method: String,
+    /// 0 where none came.
+    code: u16,
+}
+
+/// Requests to S3.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Requests(Family<Answer, Counter>);
+
+impl Requests {
+    /// One was answered so, if it was.
+    pub(super) fn note(&self, method: &Method, status: Option<StatusCode>) {
+        let answer = Answer {
+            method: method.to_string(),
+            code: status.map_or(0, |it| it.as_u16()),
+        };
+        self.0.get_or_create(&answer).inc();
+    }
+}
+
 /// What is counted. Clones count together.
 #[derive(Clone, Debug)]
 pub struct StoreMetrics {
     duration: Family<By, Histogram, fn() -> Histogram>,
     errors: Family<By, Counter>,
+    pub(super) requests: Requests,
     /// The same, found sooner than by the words' hashes.
     each: Arc<[One]>,
 }
@@ -58,6 +82,7 @@ impl Default for StoreMetrics {
         Self {
             duration,
             errors,
+            requests: Requests::default(),
             each: Arc::new(each),
         }
     }
@@ -67,9 +92,10 @@ impl StoreMetrics {
     /// Shows them in `registry`.
     #[rustfmt::skip] // a table
     pub fn register(&self, registry: &mut Registry) {
-        let to = registry.sub_registry_with_prefix("simple_registry_store");
-        to.register_with_unit("operation_duration", "Time that operations of the store took", Unit::Seconds, self.duration.clone());
-        to.register("errors", "Operations of the store that failed", self.errors.clone());
+        let to = registry.sub_registry_with_prefix("simple_registry");
+        to.register_with_unit("store_operation_duration", "Time that operations of the store took", Unit::Seconds, self.duration.clone());
+        to.register("store_errors", "Operations of the store that failed", self.errors.clone());
+        to.register("s3_requests", "Requests to S3", self.requests.0.clone());
     }
 
     /// An operation begins.

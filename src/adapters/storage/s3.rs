@@ -81,7 +81,7 @@ impl Bucket {
         let credentials = Credentials::new(config)
             .map_err(|error| BucketError::new("storage.s3.access_key_id", error.to_string()))?;
         check_credentials(&credentials).await?;
-        let transport = transport(config)?;
+        let transport = transport(config)?.counting(metrics.requests.clone());
         let operator = operator(config, transport.clone(), credentials.clone())?;
         let client = Client::new(config, transport, credentials);
         // Each try has its time: the timeouts lie inside, the retries outside.

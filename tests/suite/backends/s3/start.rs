@@ -1,10 +1,16 @@
 //! How a start on S3 fails, in one line that names the key; and that only one server starts.
 
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage::config::S3Config;
 use simple_registry::adapters::storage::{Bucket, Pace, StoreMetrics};
+use simple_registry::domain::model::{Algorithm, Hasher};
+use simple_registry::ports::LockManager;
 
 use super::access::Access;
 use super::server::Server;
@@ -154,6 +160,33 @@ async fn a_bucket_of_a_newer_layout_is_refused() {
     };
 
     assert!(error.to_string().contains("layout version 9"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_bucket_is_counted() {
+    let server = Server::start().await;
+    let metrics = StoreMetrics::default();
+    let bucket = Bucket::open(&server.config(""), 4096, &metrics)
+        .await
+        .unwrap();
+    let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(5)));
+    let absent = Hasher::digest_of(Algorithm::Sha256, b"absent");
+    let found = bucket.ports(&locks).blobs.open(&absent).await.unwrap();
+    assert!(found.is_none());
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let mut text = String::new();
+
+    encode(&mut text, &registry).unwrap();
+
+    for begin in [
+        r#"simple_registry_s3_requests_total{method="PUT",code="200"} "#,
+        r#"simple_registry_s3_requests_total{method="HEAD",code="404"} "#,
+        r#"simple_registry_store_operation_duration_seconds_count{operation="content_open"} 1"#,
+        r#"simple_registry_store_errors_total{operation="content_open"} 0"#,
+    ] {
+        assert!(text.contains(begin), "{begin} is not in {text}");
+    }
 }
 
 #[tokio::test]
