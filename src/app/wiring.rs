@@ -29,6 +29,7 @@ use crate::adapters::redis::{Redis, RedisCache};
 use crate::adapters::storage::StoreMetrics;
 use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
+use crate::adapters::telemetry::upstreams::UpstreamMetrics;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
 use crate::adapters::upstream::MemoryTokens;
@@ -113,6 +114,8 @@ pub struct Shared {
     pub upkeep: UpkeepMetrics,
     /// What is counted of the store.
     pub store: StoreMetrics,
+    /// What is counted of upstreams.
+    pub upstreams: UpstreamMetrics,
     /// Stores that follow others.
     successions: TaskTracker,
 }
@@ -126,6 +129,7 @@ impl Shared {
             lost: CancellationToken::new(),
             upkeep: UpkeepMetrics::default(),
             store: StoreMetrics::default(),
+            upstreams: UpstreamMetrics::default(),
             successions: TaskTracker::new(),
         }
     }
@@ -228,7 +232,7 @@ pub async fn build(
         tls,
         namespaces,
         identities,
-    } = prepare(config, before, &clock, &caches).await?;
+    } = prepare(config, before, &clock, &caches, &shared.upstreams).await?;
     // Last: it changes what can't be changed back.
     let store = Store::open(&config, earlier.map(|it| &it.store), shared).await?;
 

@@ -34,7 +34,8 @@ fn every_metric_is_documented_and_every_documented_one_is_shown() {
     let port = monitors.local_addr().unwrap().port();
     drop(monitors);
     let place = Place::new(&format!(
-        "observability = {{ bind_address = '127.0.0.1', port = {port} }}"
+        "observability = {{ bind_address = '127.0.0.1', port = {port} }}\n\
+         [[repository.mirror.upstream]]\nurl = 'http://127.0.0.1:1'"
     ));
     let server = place.start();
     assert_eq!(server.client().get("/metrics").unwrap().status, 404);

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::CommandError;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, Current};
+use crate::adapters::telemetry::caches::Caches;
 use crate::adapters::telemetry::process::Process;
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::app::config::Config;
@@ -145,6 +146,8 @@ fn metrics(shared: &Shared) -> Registry {
     registry.register_collector(Box::new(Process::new(Arc::new(SystemClock))));
     shared.upkeep.register(&mut registry);
     shared.store.register(&mut registry);
+    shared.upstreams.register(&mut registry);
+    registry.register_collector(Box::new(Caches));
     registry
 }
 
