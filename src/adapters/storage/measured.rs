@@ -1,6 +1,7 @@
 //! A store whose operations are measured, and each of which is a span of a trace. It does nothing else: what a tree does
 //! its own way, it goes on doing so, which is why every method is here.
 
+use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::domain::model::{
     Algorithm, ByteStream, Digest, Listing, Look, Page, RepositoryName, Sight, Timestamp, UploadId,
     UploadSession,
 };
-use crate::ports::{AppendError, BlobReader, IdleSession, StoreError, SystemFile, UploadSessions};
+use crate::ports::{AppendError, BlobReader, IdleSession, Segments, StoreError, UploadSessions};
 
 /// Another one, measured.
 pub(super) struct Measured<T: ?Sized> {
@@ -84,11 +85,26 @@ measured! {
     }
 
     async fn open(&self, path: &str) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
-        let call = self.metrics.call("content_open", path);
-        let reader = call.of(self.inner.open(path)).await?;
+        self.metrics.open(path, self.inner.open(path)).await
+    }
+}
+
+impl StoreMetrics {
+    /// What `work` opens, measured.
+    async fn open(
+        &self,
+        path: impl Display,
+        work: impl Future<Output = Result<Option<Box<dyn BlobReader>>, StoreError>>,
+    ) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
+        let reader = self.call("content_open", &path).of(work).await?;
         Ok(reader.map(|reader| {
-            let (path, metrics) = (path.to_owned(), self.metrics.clone());
-            Box::new(MeasuredReader { reader, path, metrics }) as Box<dyn BlobReader>
+            let (path, metrics) = (path.to_string(), self.clone());
+            let reader = MeasuredReader {
+                reader,
+                path,
+                metrics,
+            };
+            Box::new(reader) as Box<dyn BlobReader>
         }))
     }
 }
@@ -110,13 +126,10 @@ impl BlobReader for MeasuredReader {
         call.opening(self.reader.read(range)).await
     }
 
-    fn file(&self, range: Range<u64>) -> Option<SystemFile> {
-        let file = self.reader.file(range)?;
+    fn segments(&self, range: Range<u64>) -> Option<Segments> {
+        let segments = self.reader.segments(range)?;
         let call = self.metrics.call("content_read", &self.path);
-        Some(SystemFile {
-            pieces: call.through(file.pieces),
-            ..file
-        })
+        Some(call.through(segments))
     }
 }
 
@@ -144,14 +157,12 @@ measured! {
         call.blaming(self.inner.append(repository, session, stream), is_ours).await
     }
 
-    async fn read_back(
+    async fn open(
         &self,
         repository: &RepositoryName,
         session: &UploadSession,
-        range: Range<u64>,
-    ) -> Result<ByteStream, StoreError> {
-        let call = self.metrics.call("content_read", &session.id);
-        call.opening(self.inner.read_back(repository, session, range)).await
+    ) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
+        self.metrics.open(&session.id, self.inner.open(repository, session)).await
     }
 
     /// Mostly, nothing is read for it.

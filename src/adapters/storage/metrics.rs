@@ -14,6 +14,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tracing::{Instrument, Span, debug_span};
 
+use crate::domain::model::ByteStream;
+use crate::ports::StoreError;
+
 /// From what memory answers to what a slow bucket needs, in seconds.
 const BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.002, 0.01, 0.05, 0.2, 1.0, 5.0, 30.0];
 
@@ -151,13 +154,10 @@ impl Call {
     }
 
     /// The stream that `work` opens: timed until its first piece.
-    pub(super) async fn opening<T: 'static, O, E>(
+    pub(super) async fn opening(
         self,
-        work: impl Future<Output = Result<BoxStream<'static, Result<T, O>>, E>>,
-    ) -> Result<BoxStream<'static, Result<T, O>>, E>
-    where
-        O: 'static,
-    {
+        work: impl Future<Output = Result<ByteStream, StoreError>>,
+    ) -> Result<ByteStream, StoreError> {
         match work.instrument(self.span.clone()).await {
             Ok(stream) => Ok(self.through(stream)),
             Err(error) => {

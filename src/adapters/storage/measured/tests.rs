@@ -170,10 +170,7 @@ async fn each_call_of_upload_sessions_arrives_once_and_is_counted_once() {
         .returning(move |_, _, _| Ok(answer.clone()));
     sessions.expect_get().times(1).returning(|_, _| Ok(None));
     sessions.expect_save().times(1).returning(|_, _| Ok(()));
-    sessions
-        .expect_read_back()
-        .times(1)
-        .returning(|_, _, _| Ok(stream::empty().boxed()));
+    sessions.expect_open().times(1).returning(|_, _| Ok(None));
     sessions
         .expect_digest()
         .times(1)
@@ -203,12 +200,7 @@ async fn each_call_of_upload_sessions_arrives_once_and_is_counted_once() {
         .await
         .unwrap();
     measured.save(&repository, &session).await.unwrap();
-    drop(
-        measured
-            .read_back(&repository, &session, 0..0)
-            .await
-            .unwrap(),
-    );
+    measured.open(&repository, &session).await.unwrap();
     measured
         .commit(&repository, &session, &digest)
         .await
@@ -238,12 +230,9 @@ async fn what_fails_is_counted_by_what_it_was_but_for_what_clients_do() {
             let pieces = [Ok(Bytes::new()), Err(io::Error::other("broken"))];
             Ok(stream::iter(pieces).boxed())
         });
-        reader.expect_file().returning(|_| {
-            let pieces = stream::iter([Err(io::Error::other("broken"))]).boxed();
-            Some(SystemFile {
-                file: Arc::new(()),
-                pieces,
-            })
+        reader.expect_segments().returning(|_| {
+            let segments = [Err(io::Error::other("broken"))];
+            Some(stream::iter(segments).boxed())
         });
         Ok(Some(Box::new(reader) as Box<dyn BlobReader>))
     });
@@ -264,7 +253,7 @@ async fn what_fails_is_counted_by_what_it_was_but_for_what_clients_do() {
     let reader = tree.open("a").await.unwrap().unwrap();
     assert_eq!(reader.size(), 7);
     assert_eq!(reader.read(0..7).await.unwrap().count().await, 2);
-    assert_eq!(reader.file(0..7).unwrap().pieces.count().await, 1);
+    assert_eq!(reader.segments(0..7).unwrap().count().await, 1);
     let session =
         super::super::session::begin(Algorithm::Sha256, Timestamp::from_millis(0)).unwrap();
     let repository = "a".parse().unwrap();
