@@ -123,7 +123,8 @@ impl BlobReader for MeasuredReader {
 
     async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError> {
         let call = self.metrics.call("content_read", &self.path);
-        call.opening(self.reader.read(range)).await
+        let stream = call.of(self.reader.read(range)).await?;
+        Ok(call.through(stream))
     }
 
     fn segments(&self, range: Range<u64>) -> Option<Segments> {

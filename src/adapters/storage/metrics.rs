@@ -1,7 +1,6 @@
 //! Metrics of the store: how long its operations take, and how many fail.
 
 use std::fmt::Display;
-use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::StreamExt;
@@ -14,13 +13,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tracing::{Instrument, Span, debug_span};
 
-use crate::domain::model::ByteStream;
-use crate::ports::StoreError;
-
 /// From what memory answers to what a slow bucket needs, in seconds.
 const BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.002, 0.01, 0.05, 0.2, 1.0, 5.0, 30.0];
 
-/// What is done to a store: the words that [`StoreMetrics::call`] takes.
+/// What is done to a store.
 #[rustfmt::skip] // a table
 const OPERATIONS: [&str; 13] = [
     "read", "stat", "list", "write", "touch", "mark", "remove", "persist", "session",
@@ -60,34 +56,21 @@ pub struct StoreMetrics {
     duration: Family<By, Histogram, fn() -> Histogram>,
     errors: Family<By, Counter>,
     pub(super) requests: Requests,
-    /// The same, found sooner than by the words' hashes.
-    each: Arc<[One]>,
-}
-
-#[derive(Debug)]
-struct One {
-    operation: &'static str,
-    duration: Histogram,
-    errors: Counter,
 }
 
 impl Default for StoreMetrics {
     fn default() -> Self {
-        let duration: Family<By, Histogram, fn() -> Histogram> =
-            Family::new_with_constructor(|| Histogram::new(BUCKETS));
-        let errors: Family<By, Counter> = Family::default();
-        // They are shown before they happen, so that the first is a change.
-        let each = OPERATIONS.map(|operation| One {
-            operation,
-            duration: duration.get_or_create(&By { operation }).clone(),
-            errors: errors.get_or_create(&By { operation }).clone(),
-        });
-        Self {
-            duration,
-            errors,
+        let metrics = Self {
+            duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            errors: Family::default(),
             requests: Requests::default(),
-            each: Arc::new(each),
+        };
+        // They are shown before they happen, so that the first is a change.
+        for operation in OPERATIONS {
+            drop(metrics.duration.get_or_create(&By { operation }));
+            drop(metrics.errors.get_or_create(&By { operation }));
         }
+        metrics
     }
 }
 
@@ -103,7 +86,8 @@ impl StoreMetrics {
 
     /// An operation begins.
     pub(super) fn call(&self, operation: &'static str, path: impl Display) -> Call {
-        let one = self.each.iter().find(|it| it.operation == operation);
+        let by = By { operation };
+        let duration = self.duration.get_or_create(&by).clone();
         let span = debug_span!(
             target: "simple_registry::trace",
             "store",
@@ -112,8 +96,8 @@ impl StoreMetrics {
             %path,
         );
         Call {
-            timer: one.map(|it| Timer(it.duration.clone(), Instant::now())),
-            errors: one.map(|it| it.errors.clone()),
+            timer: Some(Timer(duration, Instant::now())),
+            errors: self.errors.get_or_create(&by).clone(),
             span,
         }
     }
@@ -122,7 +106,7 @@ impl StoreMetrics {
 /// An operation: it is timed until there is an answer, or nobody waits for one any more.
 pub(super) struct Call {
     timer: Option<Timer>,
-    errors: Option<Counter>,
+    errors: Counter,
     span: Span,
 }
 
@@ -136,35 +120,21 @@ impl Drop for Timer {
 
 impl Call {
     /// The answer of `work`.
-    pub(super) async fn of<T, E>(self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    pub(super) async fn of<T, E>(&self, work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
         self.blaming(work, |_| true).await
     }
 
     /// The answer of `work`, whose errors are the store's where `is_ours` says so.
     pub(super) async fn blaming<T, E>(
-        self,
+        &self,
         work: impl Future<Output = Result<T, E>>,
         is_ours: fn(&E) -> bool,
     ) -> Result<T, E> {
         let answer = work.instrument(self.span.clone()).await;
         if answer.as_ref().is_err_and(is_ours) {
-            self.fails();
+            self.errors.inc();
         }
         answer
-    }
-
-    /// The stream that `work` opens: timed until its first piece.
-    pub(super) async fn opening(
-        self,
-        work: impl Future<Output = Result<ByteStream, StoreError>>,
-    ) -> Result<ByteStream, StoreError> {
-        match work.instrument(self.span.clone()).await {
-            Ok(stream) => Ok(self.through(stream)),
-            Err(error) => {
-                self.fails();
-                Err(error)
-            }
-        }
     }
 
     /// The stream: timed until its first piece. An error ends it.
@@ -175,15 +145,9 @@ impl Call {
         let looked_at = stream.inspect(move |piece| {
             drop(self.timer.take());
             if piece.is_err() {
-                self.fails();
+                self.errors.inc();
             }
         });
         looked_at.boxed()
-    }
-
-    fn fails(&self) {
-        if let Some(errors) = &self.errors {
-            errors.inc();
-        }
     }
 }

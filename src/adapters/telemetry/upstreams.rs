@@ -22,17 +22,11 @@ struct Answer {
 }
 
 /// What is counted. Clones count together.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct UpstreamMetrics {
     requests: Family<Answer, Counter>,
     /// As long as somebody uses them.
     circuits: Arc<Mutex<Vec<Weak<Circuit>>>>,
-}
-
-impl fmt::Debug for UpstreamMetrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("UpstreamMetrics")
-    }
 }
 
 impl UpstreamMetrics {

@@ -279,8 +279,11 @@ async fn what_fails_is_counted_by_what_it_was_but_for_what_clients_do() {
 async fn a_call_that_nobody_waits_for_any_more_is_seen() {
     let metrics = StoreMetrics::default();
 
-    let call = metrics.call("read", "a");
-    let hangs = call.of(std::future::pending::<Result<(), StoreError>>());
+    let hangs = async {
+        let call = metrics.call("read", "a");
+        call.of(std::future::pending::<Result<(), StoreError>>())
+            .await
+    };
     let waited = tokio::time::timeout(std::time::Duration::from_millis(10), hangs);
 
     assert!(waited.await.is_err());
