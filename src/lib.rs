@@ -55,6 +55,7 @@ pub mod ports {
     mod durability;
     mod error;
     mod lock_manager;
+    mod lookups;
     mod manifest_store;
     mod marks;
     mod mount_hints;
@@ -82,6 +83,7 @@ pub mod ports {
     pub use durability::*;
     pub use error::*;
     pub use lock_manager::*;
+    pub use lookups::*;
     pub use manifest_store::*;
     pub use marks::*;
     pub use mount_hints::*;
@@ -116,9 +118,11 @@ pub mod adapters {
     pub mod tasks;
     pub mod telemetry {
         //! Outbound: traces, metrics, health.
+        pub mod caches;
         pub mod config;
         pub mod process;
         pub mod upkeep;
+        pub mod upstreams;
     }
     pub mod tokens;
     pub mod units;

@@ -21,7 +21,7 @@ use self::config::IdentityConfig;
 use self::failures::Failures;
 pub use self::password_hash::{BadHash, PasswordHash, hash};
 use crate::domain::model::{Credentials, Identity, Secret};
-use crate::ports::{AuthenticationError, Authenticator, FoundIdentity};
+use crate::ports::{AuthenticationError, Authenticator, FoundIdentity, PASSWORDS};
 
 /// How many passwords are hashed at a time: each takes a core and megabytes, and anybody can ask for it.
 const AT_A_TIME: usize = 2;
@@ -183,6 +183,7 @@ impl Authenticator for Identities {
             return None;
         }
         remembered.used = now;
+        PASSWORDS.note(true);
         Some(Arc::clone(&known.identity))
     }
 
@@ -211,6 +212,7 @@ impl Shared {
         let known = self.by_username.get(&credentials.username);
         let hash = known.map_or(&self.decoy, |known| &known.password);
         self.hashed.fetch_add(1, Ordering::Relaxed);
+        PASSWORDS.note(false);
         let matches = hash.verify(credentials.password.expose().as_bytes());
         let Some(known) = known.filter(|_| matches) else {
             self.failures.count(credentials);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::measured::Measured;
 use crate::ports::{LockManager, StoragePorts, StoreError, UploadSessions};
 
 pub mod config;
@@ -12,6 +13,8 @@ mod files;
 mod layout;
 mod links;
 mod manifests;
+mod measured;
+mod metrics;
 mod objects;
 mod pulls;
 mod records;
@@ -25,6 +28,7 @@ mod tags;
 mod token_keys;
 mod tree;
 
+pub use metrics::StoreMetrics;
 pub use s3::{Agree, Bucket, BucketError, Group, Owner, Pace};
 pub use tree::{Entries, Entry, Place, Places, Tree};
 
@@ -71,6 +75,20 @@ fn unavailable(
 ///
 /// Where the directory cannot be used, or holds a newer layout than this.
 pub fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<StoragePorts, StoreError> {
+    open_files_with(root, durable, chunk, None)
+}
+
+/// As [`open_files`], measured where there are metrics: then each operation costs a little more.
+///
+/// # Errors
+///
+/// As [`open_files`].
+pub fn open_files_with(
+    root: &Path,
+    durable: bool,
+    chunk: usize,
+    metrics: Option<&StoreMetrics>,
+) -> Result<StoragePorts, StoreError> {
     let failed = |source| StoreError::Unavailable {
         what: format!("opening {}", root.display()),
         source: Box::new(source),
@@ -84,7 +102,10 @@ pub fn open_files(root: &Path, durable: bool, chunk: usize) -> Result<StoragePor
     check_format(&root.join(layout::FORMAT)).map_err(failed)?;
     let files = files::Files::open(root, mode, chunk)?;
     let store = Store::over(Arc::new(files.clone()));
-    Ok(ports(store, Arc::new(files)))
+    Ok(match metrics {
+        Some(metrics) => measured(store, Arc::new(files), metrics),
+        None => ports(store, Arc::new(files)),
+    })
 }
 
 /// A store over any tree, and the sessions that become its content. `locks` are
@@ -180,6 +201,18 @@ fn write_format(path: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(dir)?;
     }
     std::fs::write(path, format_record())
+}
+
+fn measured(
+    store: Store,
+    uploads: Arc<dyn UploadSessions>,
+    metrics: &StoreMetrics,
+) -> StoragePorts {
+    let store = Store {
+        tree: Arc::new(Measured::new(store.tree, metrics)),
+        ..store
+    };
+    ports(store, Arc::new(Measured::new(uploads, metrics)))
 }
 
 fn ports(store: Store, uploads: Arc<dyn UploadSessions>) -> StoragePorts {

@@ -26,8 +26,10 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{Serving, Settings};
 use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
+use crate::adapters::storage::StoreMetrics;
 use crate::adapters::tasks::RuntimeTasks;
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
+use crate::adapters::telemetry::upstreams::UpstreamMetrics;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
 use crate::adapters::upstream::MemoryTokens;
@@ -110,6 +112,10 @@ pub struct Shared {
     pub lost: CancellationToken,
     /// What is counted of locks, collector and retention.
     pub upkeep: UpkeepMetrics,
+    /// What is counted of the store.
+    pub store: StoreMetrics,
+    /// What is counted of upstreams.
+    pub upstreams: UpstreamMetrics,
     /// Stores that follow others.
     successions: TaskTracker,
 }
@@ -122,6 +128,8 @@ impl Shared {
             stop,
             lost: CancellationToken::new(),
             upkeep: UpkeepMetrics::default(),
+            store: StoreMetrics::default(),
+            upstreams: UpstreamMetrics::default(),
             successions: TaskTracker::new(),
         }
     }
@@ -224,7 +232,7 @@ pub async fn build(
         tls,
         namespaces,
         identities,
-    } = prepare(config, before, &clock, &caches).await?;
+    } = prepare(config, before, &clock, &caches, &shared.upstreams).await?;
     // Last: it changes what can't be changed back.
     let store = Store::open(&config, earlier.map(|it| &it.store), shared).await?;
 

@@ -73,6 +73,7 @@ pub struct LockGuard {
     lease: Option<Box<dyn Lease>>,
     #[allow(dead_code)] // held, and dropped
     held: Vec<Box<dyn Any + Send + Sync>>,
+    on_loss: Option<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// A hold that may end before its holder lets go. Dropping it releases it, but
@@ -98,6 +99,7 @@ impl LockGuard {
         Self {
             lease: None,
             held: vec![Box::new(held)],
+            on_loss: None,
         }
     }
 
@@ -106,6 +108,7 @@ impl LockGuard {
         Self {
             lease: Some(Box::new(lease)),
             held: Vec::new(),
+            on_loss: None,
         }
     }
 
@@ -114,6 +117,13 @@ impl LockGuard {
     pub fn keeping(mut self, more: impl Any + Send + Sync) -> Self {
         self.held.push(Box::new(more));
         self
+    }
+
+    /// Calls `told` where work that relies on the lock loses it.
+    #[must_use]
+    pub fn telling(self, told: impl Fn() + Send + Sync + 'static) -> Self {
+        let on_loss = Some(Box::new(told) as Box<_>);
+        Self { on_loss, ..self }
     }
 
     /// Does `work`, which relies on the lock. Where the lock is lost on the
@@ -139,6 +149,9 @@ impl LockGuard {
         let done = poll_fn(|context| {
             if !lease.stands() || lost.as_mut().poll(context).is_ready() {
                 let key = lease.key().to_string();
+                if let Some(told) = &self.on_loss {
+                    told();
+                }
                 return Poll::Ready(Err(LockError::Lost(key).into()));
             }
             work.as_mut().poll(context)

@@ -34,7 +34,8 @@ fn every_metric_is_documented_and_every_documented_one_is_shown() {
     let port = monitors.local_addr().unwrap().port();
     drop(monitors);
     let place = Place::new(&format!(
-        "observability = {{ bind_address = '127.0.0.1', port = {port} }}"
+        "observability = {{ bind_address = '127.0.0.1', port = {port} }}\n\
+         [[repository.mirror.upstream]]\nurl = 'http://127.0.0.1:1'"
     ));
     let server = place.start();
     assert_eq!(server.client().get("/metrics").unwrap().status, 404);
@@ -49,6 +50,32 @@ fn every_metric_is_documented_and_every_documented_one_is_shown() {
     lint(&text);
     assert_eq!(monitor.get("/v2/").unwrap().status, 404);
     assert_eq!(monitor.get("/readyz").unwrap().text(), "ok\n");
+}
+
+#[test]
+fn operations_of_the_store_are_counted_where_somebody_can_see_them() {
+    let place = Place::new("observability = { on_main = true }");
+    let server = place.start();
+    let mut client = server.client();
+    let digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    let push = format!("/v2/a/blobs/uploads/?digest={digest}");
+    let pushed = client.send("POST", &push, &[], b"hello").unwrap();
+    assert_eq!(pushed.status, 201);
+    let pulled = client.get(&format!("/v2/a/blobs/{digest}")).unwrap();
+    assert_eq!(pulled.text(), "hello");
+
+    let text = client.get("/metrics").unwrap().text();
+
+    for operation in [
+        "content_write",
+        "content_commit",
+        "content_open",
+        "content_read",
+    ] {
+        let name = "simple_registry_store_operation_duration_seconds_count";
+        let line = format!("{name}{{operation=\"{operation}\"}} 1\n");
+        assert!(text.contains(&line), "{line} is not in {text}");
+    }
 }
 
 /// Asks Prometheus's own tool.

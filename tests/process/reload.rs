@@ -349,3 +349,29 @@ fn writes_to_a_new_store_wait_for_those_to_the_old_one() {
     assert_eq!(server.client().get(&blob).unwrap().body, content);
     expect_open(&server, open + 2);
 }
+
+/// Nobody pays for what nobody sees, and a store that is seen from now on keeps its locks and its content.
+#[test]
+fn operations_of_the_store_are_measured_once_metrics_are_shown() {
+    let place = Place::new("");
+    let server = place.start_observed();
+    let mut client = server.client();
+    let mut log = Log::of(&place);
+    let mut push = |content: &[u8]| {
+        let path = format!("/v2/a/blobs/uploads/?digest={}", digest_of(content));
+        let pushed = client.send("POST", &path, &[], content).unwrap();
+        assert_eq!(pushed.status, 201);
+    };
+    push(b"before");
+
+    let shown = "observability = { on_main = true }";
+    rename_over(&place.config(), &config(&place, shown, "", false));
+    log.expect(RELOADED);
+    push(b"after");
+
+    let metrics = server.client().get("/metrics").unwrap().text();
+    let commits = "operation_duration_seconds_count{operation=\"content_commit\"} 1\n";
+    assert!(metrics.contains(commits), "{metrics}");
+    let path = format!("/v2/a/blobs/{}", digest_of(b"before"));
+    assert_eq!(server.client().get(&path).unwrap().text(), "before");
+}

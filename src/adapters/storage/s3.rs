@@ -10,7 +10,7 @@ use reqsign_core::ProvideCredentialChain;
 use super::config::S3Config;
 use super::objects::{Objects, Parts};
 use super::tree::Tree;
-use super::{Store, layout, ports};
+use super::{Store, StoreMetrics, layout, measured, ports};
 use crate::ports::{BlobLocator, LockManager, StoragePorts, StoreError};
 
 mod client;
@@ -47,6 +47,7 @@ const SMALL_CALL: Duration = Duration::from_secs(15);
 pub struct Bucket {
     objects: Objects,
     redirect: bool,
+    metrics: StoreMetrics,
 }
 
 /// A bucket that can't be used as the configuration says.
@@ -61,12 +62,17 @@ pub struct BucketError {
 impl Bucket {
     /// Opens the bucket and tries on it all that the registry does: reads,
     /// listings, writes, copies and deletes.
-    /// `chunk` is what one transfer buffers, as far as S3 takes so little.
+    /// `chunk` is what one transfer buffers, as far as S3 takes so little. What
+    /// is done by the storage ports is counted in `metrics`.
     ///
     /// # Errors
     ///
     /// Where it is not there or not reached, or the credentials do not open it.
-    pub async fn open(config: &S3Config, chunk: usize) -> Result<Self, BucketError> {
+    pub async fn open(
+        config: &S3Config,
+        chunk: usize,
+        metrics: &StoreMetrics,
+    ) -> Result<Self, BucketError> {
         let waiting = |io| {
             TimeoutLayer::new()
                 .with_timeout(SMALL_CALL)
@@ -75,7 +81,7 @@ impl Bucket {
         let credentials = Credentials::new(config)
             .map_err(|error| BucketError::new("storage.s3.access_key_id", error.to_string()))?;
         check_credentials(&credentials).await?;
-        let transport = transport(config)?;
+        let transport = transport(config)?.counting(metrics.requests.clone());
         let operator = operator(config, transport.clone(), credentials.clone())?;
         let client = Client::new(config, transport, credentials);
         // Each try has its time: the timeouts lie inside, the retries outside.
@@ -98,8 +104,11 @@ impl Bucket {
         check_format(&objects)
             .await
             .map_err(|error| BucketError::new("storage.s3", causes(&error)))?;
-        let redirect = config.redirect;
-        Ok(Self { objects, redirect })
+        Ok(Self {
+            objects,
+            redirect: config.redirect,
+            metrics: metrics.clone(),
+        })
     }
 
     /// The storage ports. `locks` are those of all who write to the bucket.
@@ -112,7 +121,7 @@ impl Bucket {
         let locator = self.redirect.then(|| self.objects.locator());
         StoragePorts {
             locator: locator.map(|locator| Arc::new(locator) as Arc<dyn BlobLocator>),
-            ..ports(store, Arc::new(self.objects.clone()))
+            ..measured(store, Arc::new(self.objects.clone()), &self.metrics)
         }
     }
 

@@ -26,6 +26,14 @@ pub struct ObservabilityConfig {
     pub on_main: bool,
 }
 
+impl ObservabilityConfig {
+    /// Whether anybody can see metrics or traces.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.on_main || self.port.is_some() || self.tracing.is_some()
+    }
+}
+
 /// `[observability.tracing]`: where traces go.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

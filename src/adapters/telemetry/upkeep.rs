@@ -37,6 +37,7 @@ pub struct UpkeepMetrics {
     retentions: Family<By, Counter>,
     retention_deleted: Counter,
     locks: Family<By, Counter>,
+    locks_lost: Counter,
     lock_wait: Histogram,
 }
 
@@ -53,6 +54,7 @@ impl Default for UpkeepMetrics {
             retentions: of(&["done", "held-back", "elsewhere", "failed"]),
             retention_deleted: Counter::default(),
             locks: of(&["taken", "contended", "failed"]),
+            locks_lost: Counter::default(),
             lock_wait: Histogram::new(BUCKETS),
         }
     }
@@ -82,6 +84,7 @@ impl UpkeepMetrics {
         to.register("retention_runs", "Times that retention was applied", self.retentions.clone());
         to.register("retention_deleted", "Tags and manifests that retention deleted", self.retention_deleted.clone());
         to.register("locks", "Locks that were asked for", self.locks.clone());
+        to.register("locks_lost", "Locks that were lost before the work under them was done", self.locks_lost.clone());
         to.register_with_unit("lock_wait", "Time that a lock was waited for", Unit::Seconds, self.lock_wait.clone());
     }
 
@@ -136,6 +139,13 @@ impl UpkeepMetrics {
     fn asked(&self, result: &'static str) {
         self.locks.get_or_create(&By { result }).inc();
     }
+
+    fn watching(&self, guard: LockGuard) -> LockGuard {
+        let lost = self.locks_lost.clone();
+        guard.telling(move || {
+            lost.inc();
+        })
+    }
 }
 
 struct CountedLocks {
@@ -156,7 +166,7 @@ impl LockManager for CountedLocks {
             Err(LockError::Contended(..)) => "contended",
             Err(LockError::Unavailable { .. } | LockError::Lost(_)) => "failed",
         });
-        answer
+        Ok(self.metrics.watching(answer?))
     }
 
     async fn try_acquire(&self, key: &LockKey) -> Result<Option<LockGuard>, LockError> {
@@ -166,7 +176,7 @@ impl LockManager for CountedLocks {
             Ok(None) => "contended",
             Err(_) => "failed",
         });
-        answer
+        Ok(answer?.map(|guard| self.metrics.watching(guard)))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use crate::domain::model::Secret;
-use crate::ports::{CacheError, TokenCache};
+use crate::ports::{CacheError, TokenCache, UPSTREAM_TOKENS};
 
 /// No more tokens are kept than this.
 const MOST: usize = 10_000;
@@ -62,6 +62,7 @@ impl TokenCache for MemoryTokens {
         let kept = (self.lock().get(name))
             .filter(|it| it.until > now)
             .map(|it| it.token.clone());
+        UPSTREAM_TOKENS.note(kept.is_some());
         match (kept, &self.shared) {
             (Some(token), _) => Ok(Some(token)),
             (None, Some(shared)) => shared.get(name).await,

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::CommandError;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, Current};
+use crate::adapters::telemetry::caches::Caches;
 use crate::adapters::telemetry::process::Process;
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::app::config::Config;
@@ -84,7 +85,7 @@ async fn serve(
     };
     tracing::info!(address = %listener.local_addr().map_err(failed)?, "listening");
 
-    let current = Arc::new(Current::new(built.serving(), metrics(&shared.upkeep)));
+    let current = Arc::new(Current::new(built.serving(), metrics(shared)));
     monitor(&built.config, &current, shared).await;
     drop(built);
     service_manager::ready();
@@ -136,14 +137,17 @@ async fn serve(
 }
 
 /// The metrics of everything but HTTP.
-fn metrics(upkeep: &UpkeepMetrics) -> Registry {
+fn metrics(shared: &Shared) -> Registry {
     let mut registry = Registry::default();
     let build: Family<Vec<(&'static str, &'static str)>, Gauge> = Family::default();
     let version = vec![("version", env!("CARGO_PKG_VERSION"))];
     build.get_or_create(&version).set(1);
     registry.register("simple_registry_build_info", "1, and what was built", build);
     registry.register_collector(Box::new(Process::new(Arc::new(SystemClock))));
-    upkeep.register(&mut registry);
+    shared.upkeep.register(&mut registry);
+    shared.store.register(&mut registry);
+    shared.upstreams.register(&mut registry);
+    registry.register_collector(Box::new(Caches));
     registry
 }
 

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::BuildError;
+use crate::adapters::telemetry::upstreams::UpstreamMetrics;
 use crate::adapters::units::ByteSize;
 use crate::adapters::upstream::{self, Address, OpenError, Patience};
 use crate::app::config::RepositoryConfig;
-use crate::domain::mirror::{AnswersFor, Circuit, Source, canonical};
+use crate::domain::mirror::{AnswersFor, Source, canonical};
 use crate::ports::{Clock, TokenCache};
 
 /// What all upstreams share.
 pub(super) struct Means {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tokens: Arc<dyn TokenCache>,
+    pub(super) metrics: UpstreamMetrics,
 }
 
 /// What the entry mirrors, if it is a mirror.
@@ -33,8 +35,8 @@ pub(super) fn source(
     for config in &entry.upstream {
         let opened = upstream::open(namespace, config, &means.tokens, Patience::default());
         let opened = opened.map_err(failed)?;
-        let circuit = Circuit::new(opened, Arc::clone(&means.clock));
-        upstreams.push(Arc::new(circuit) as Arc<dyn crate::ports::Upstream>);
+        let circuit = means.metrics.circuit(opened, Arc::clone(&means.clock));
+        upstreams.push(circuit as Arc<dyn crate::ports::Upstream>);
 
         let address = Address::new(namespace, &config.url).map_err(|error| BuildError {
             section: "repository",

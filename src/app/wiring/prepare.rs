@@ -8,6 +8,7 @@ use super::policies::namespaces_with;
 use super::{BuildError, Caches, mirrors};
 use crate::adapters::http::tls;
 use crate::adapters::identities::Identities;
+use crate::adapters::telemetry::upstreams::UpstreamMetrics;
 use crate::app::config::Config;
 use crate::domain::namespaces::Namespaces;
 use crate::ports::Clock;
@@ -26,10 +27,12 @@ pub(super) async fn prepare(
     before: Option<Identities>,
     clock: &Arc<dyn Clock>,
     caches: &Caches,
+    upstreams: &UpstreamMetrics,
 ) -> Result<Prepared, BuildError> {
     let means = mirrors::Means {
         clock: Arc::clone(clock),
         tokens: Arc::clone(&caches.tokens),
+        metrics: upstreams.clone(),
     };
     let prepared = tokio::task::spawn_blocking(move || {
         let tls = tls(&config)?;

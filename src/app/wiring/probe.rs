@@ -10,6 +10,7 @@ use super::prepare::prepare;
 use super::{BuildError, Caches, redis_at, store};
 use crate::adapters::clock::SystemClock;
 use crate::adapters::storage::config::StorageConfig;
+use crate::adapters::telemetry::upstreams::UpstreamMetrics;
 use crate::app::config::Config;
 use crate::domain::model::Secret;
 use crate::ports::Clock;
@@ -21,7 +22,8 @@ use crate::ports::Clock;
 /// When one of them can't be used.
 pub async fn probe(config: Config) -> Result<Config, BuildError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let config = prepare(config, None, &clock, &Caches::default())
+    let unseen = UpstreamMetrics::default();
+    let config = prepare(config, None, &clock, &Caches::default(), &unseen)
         .await?
         .config;
     if let Some(cache) = &config.cache_store.redis {

@@ -15,7 +15,9 @@ use crate::adapters::locks::{
 use crate::adapters::redis::config::LockStoreConfig;
 use crate::adapters::redis::{Redis, RedisLocks};
 use crate::adapters::storage::config::{FsConfig, S3Config, StorageConfig};
-use crate::adapters::storage::{self, Agree, Bucket, BucketError, Group, Owner, Pace};
+use crate::adapters::storage::{
+    self, Agree, Bucket, BucketError, Group, Owner, Pace, StoreMetrics,
+};
 use crate::adapters::units::{ByteSize, HttpUrl};
 use crate::app::config::Config;
 use crate::ports::{LockManager, StoragePorts};
@@ -47,6 +49,8 @@ struct Settings {
     chunk: ByteSize,
     /// What is in `ca_bundle`; the file is read again where it is opened.
     authorities: Option<Vec<u8>>,
+    /// Whether anybody can see what is measured. Over S3 it costs nothing that is felt, and is always done.
+    measured: bool,
 }
 
 /// Where content lies: who writes there shares locks.
@@ -80,7 +84,7 @@ impl Store {
         if let Some(same) = earlier.filter(|it| it.settings == settings) {
             return Ok(Arc::clone(same));
         }
-        let (opened, place) = settings.open().await?;
+        let (opened, place) = settings.open(&shared.store).await?;
         let earlier = earlier.map(|it| (it, it.place == place));
         if let Some((same, true)) = earlier
             && (same.settings.lock_store == settings.lock_store
@@ -231,7 +235,8 @@ pub(super) async fn open_to_look(
             storage::open_files_to_look(&fs.root_dir, chunk).map_err(of_files)?
         }
         StorageConfig::S3(s3) => {
-            let bucket = Bucket::open(s3, chunk).await.map_err(refused)?;
+            let unseen = StoreMetrics::default();
+            let bucket = Bucket::open(s3, chunk, &unseen).await.map_err(refused)?;
             bucket.ports_to_look()
         }
     };
@@ -251,20 +256,24 @@ impl Settings {
                 }) => tokio::fs::read(file).await.ok(),
                 StorageConfig::S3(_) | StorageConfig::Fs(_) => None,
             },
+            measured: matches!(config.storage, StorageConfig::S3(_))
+                || config.observability.is_used(),
         }
     }
 
-    async fn open(&self) -> Result<(Opened, Place), BuildError> {
+    async fn open(&self, metrics: &StoreMetrics) -> Result<(Opened, Place), BuildError> {
         let chunk = self.chunk.as_usize();
         match &self.storage {
             StorageConfig::Fs(fs) => {
                 let fs = fs.clone();
+                let metrics = self.measured.then(|| metrics.clone());
                 // It waits until what is there already is on the disk.
-                let opened = tokio::task::spawn_blocking(move || open_files(&fs, chunk));
+                let opened =
+                    tokio::task::spawn_blocking(move || open_files(&fs, chunk, metrics.as_ref()));
                 opened.await.map_err(of_files)?
             }
             StorageConfig::S3(s3) => {
-                let bucket = Bucket::open(s3, chunk).await.map_err(refused)?;
+                let bucket = Bucket::open(s3, chunk, metrics).await.map_err(refused)?;
                 let (endpoint, prefix) = (s3.endpoint.clone(), s3.key_prefix.clone());
                 let place = Place::Bucket(endpoint, s3.bucket.clone(), prefix);
                 Ok((Opened::Bucket(bucket), place))
@@ -321,9 +330,13 @@ fn agree(redis: Redis) -> Agree {
     })
 }
 
-fn open_files(fs: &FsConfig, chunk: usize) -> Result<(Opened, Place), BuildError> {
+fn open_files(
+    fs: &FsConfig,
+    chunk: usize,
+    metrics: Option<&StoreMetrics>,
+) -> Result<(Opened, Place), BuildError> {
     let root = &fs.root_dir;
-    let ports = storage::open_files(root, fs.durable, chunk).map_err(of_files)?;
+    let ports = storage::open_files_with(root, fs.durable, chunk, metrics).map_err(of_files)?;
     let place = root.canonicalize().map_err(of_files)?;
     Ok((Opened::Files(ports, root.clone()), Place::Directory(place)))
 }

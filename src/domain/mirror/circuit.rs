@@ -29,6 +29,7 @@ pub struct Circuit {
     upstream: Arc<dyn Upstream>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    told: Box<dyn Fn(&'static str) + Send + Sync>,
 }
 
 #[derive(Default)]
@@ -46,6 +47,11 @@ struct Pause {
 }
 
 impl Circuit {
+    /// What becomes of a question: the upstream's answers and failures, and `refused`, where it is not asked.
+    pub const RESULTS: [&'static str; 7] = [
+        "found", "missing", "limited", "failed", "denied", "invalid", "refused",
+    ];
+
     /// A circuit before `upstream`.
     #[must_use]
     pub fn new(upstream: Arc<dyn Upstream>, clock: Arc<dyn Clock>) -> Self {
@@ -53,7 +59,24 @@ impl Circuit {
             upstream,
             clock,
             state: Mutex::default(),
+            told: Box::new(|_| {}),
         }
+    }
+
+    /// The same, and `told` is told what becomes of each question: one of [`Circuit::RESULTS`].
+    #[must_use]
+    pub fn telling(self, told: impl Fn(&'static str) + Send + Sync + 'static) -> Self {
+        let told = Box::new(told);
+        Self { told, ..self }
+    }
+
+    /// Whether the upstream is not asked now, or by one only.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let now = self.clock.now();
+        let state = self.state();
+        let pause = state.pause.as_ref();
+        pause.is_some_and(|it| now.since(it.since) < it.length)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -62,10 +85,18 @@ impl Circuit {
 
     async fn pass<T>(
         &self,
-        ask: impl Future<Output = Result<T, UpstreamError>>,
-    ) -> Result<T, UpstreamError> {
-        self.admit()?;
+        ask: impl Future<Output = Result<Option<T>, UpstreamError>>,
+    ) -> Result<Option<T>, UpstreamError> {
+        self.admit().inspect_err(|_| (self.told)("refused"))?;
         let answer = ask.await;
+        (self.told)(match &answer {
+            Ok(Some(_)) => "found",
+            Ok(None) => "missing",
+            Err(UpstreamError::TooManyRequests { .. }) => "limited",
+            Err(UpstreamError::Unavailable { .. }) => "failed",
+            Err(UpstreamError::Denied { .. }) => "denied",
+            Err(UpstreamError::Invalid { .. }) => "invalid",
+        });
         match &answer {
             Ok(_) => self.works(),
             Err(error) => self.fails(error),

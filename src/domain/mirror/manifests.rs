@@ -10,7 +10,7 @@ use super::{Mirror, Source, shared};
 use crate::domain::error::RegistryError;
 use crate::domain::manifests::ManifestPush;
 use crate::domain::model::{Caller, Digest, Manifest, Reference, RepositoryName, Tag};
-use crate::ports::{Upstream, UpstreamError, UpstreamManifest};
+use crate::ports::{MIRRORED_TAGS, Upstream, UpstreamError, UpstreamManifest};
 
 /// How long an upstream is waited for where the answer is here already, if an
 /// old one. Its own goes on arriving, for whoever asks next.
@@ -30,7 +30,9 @@ impl Mirror {
             Reference::Tag(tag) => {
                 let key = (repository.clone(), tag.clone());
                 let interval = source.revalidate_interval;
-                self.revalidated.within(&key, self.clock.now(), interval)
+                let is_fresh = self.revalidated.within(&key, self.clock.now(), interval);
+                MIRRORED_TAGS.note(is_fresh);
+                is_fresh
             }
         }
     }

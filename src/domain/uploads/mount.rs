@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Page, RepositoryName};
-use crate::ports::{BlobLinks, LockManager, MountHints, RepositoryIndex, StoragePorts};
+use crate::ports::{
+    BlobLinks, LockManager, MOUNT_HINTS, MountHints, RepositoryIndex, StoragePorts,
+};
 
 /// How many repositories an anonymous mount looks into at most.
 const CANDIDATES: usize = 100;
@@ -88,6 +90,7 @@ impl Mounts {
             let hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
             hints.by_digest.get(digest).cloned()
         };
+        MOUNT_HINTS.note(hint.is_some());
         if let (None, Some(shared)) = (&hint, &self.shared) {
             return match shared.get(digest).await {
                 Ok(hint) => hint,

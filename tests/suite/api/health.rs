@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use simple_registry::adapters::http::Settings;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
-use simple_registry::ports::{LockKey, LockManager};
+use simple_registry::ports::{LockError, LockGuard, LockKey, LockManager};
 
 use crate::support::{Fault, Flaky, Setup, TestRegistry, digest_of};
 
@@ -77,6 +78,39 @@ async fn a_lock_that_another_server_holds_is_an_answer() {
     .await;
 
     registry.get("/readyz").send().await.expect_status(200);
+}
+
+/// A lock store that does not answer.
+struct NoLocks;
+
+#[async_trait]
+impl LockManager for NoLocks {
+    async fn acquire(&self, key: &LockKey) -> Result<LockGuard, LockError> {
+        Err(LockError::Unavailable {
+            what: key.to_string(),
+            source: "connection refused".into(),
+        })
+    }
+
+    async fn try_acquire(&self, key: &LockKey) -> Result<Option<LockGuard>, LockError> {
+        self.acquire(key).await.map(Some)
+    }
+}
+
+#[tokio::test]
+async fn a_lock_store_that_fails_is_named_and_pulls_go_on() {
+    let registry = TestRegistry::with(Setup {
+        locks: Arc::new(NoLocks),
+        ..Setup::default()
+    })
+    .await;
+
+    let ready = registry.get("/readyz").send().await.expect_status(503);
+
+    let text = String::from_utf8_lossy(&ready.body).into_owned();
+    assert_eq!(text, "not ready: the lock store fails\n");
+    registry.get("/healthz").send().await.expect_status(200);
+    registry.get("/v2/").send().await.expect_status(200);
 }
 
 #[tokio::test]

@@ -17,8 +17,8 @@ use std::time::Duration;
 use access::Access;
 use server::Server;
 use simple_registry::adapters::locks::MemoryLocks;
-use simple_registry::adapters::storage::Bucket;
 use simple_registry::adapters::storage::config::S3Config;
+use simple_registry::adapters::storage::{Bucket, StoreMetrics};
 use simple_registry::ports::{LockManager, StoragePorts};
 
 struct Stored {
@@ -40,7 +40,9 @@ async fn open_with(keys: &str) -> Stored {
 }
 
 async fn ports(config: &S3Config) -> StoragePorts {
-    let bucket = Bucket::open(config, 4096).await.unwrap();
+    let bucket = Bucket::open(config, 4096, &StoreMetrics::default())
+        .await
+        .unwrap();
     let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(5)));
     bucket.ports(&locks)
 }

@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 
 use super::listing::subdirectories;
 use super::{present, system};
+use crate::ports::DIRECTORIES;
 
 /// How many bytes all that is remembered may take.
 const MOST: u64 = 8 << 20;
@@ -48,7 +49,9 @@ impl Index {
         };
         let stamp = Stamp::of(&metadata);
         let known = self.names.get(dir);
-        if let Some(known) = known.filter(|known| known.stands(&stamp)) {
+        let known = known.filter(|known| known.stands(&stamp));
+        DIRECTORIES.note(known.is_some());
+        if let Some(known) = known {
             return Ok(known);
         }
         // The time is older than what is read: a change in between shows.

@@ -23,6 +23,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opendal::{Buffer, Error, ErrorKind, HttpBody, HttpTransport, Result};
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::adapters::storage::metrics::Requests;
 use crate::adapters::units::pem;
 
 /// How long the service may take to answer the telephone.
@@ -35,6 +36,7 @@ const IDLE: Duration = Duration::from_secs(20);
 #[derive(Clone)]
 pub(super) struct Transport {
     client: Client<HttpsConnector<HttpConnector>, Body>,
+    requests: Requests,
 }
 
 impl Transport {
@@ -63,7 +65,13 @@ impl Transport {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        Ok(Self { client })
+        let requests = Requests::default();
+        Ok(Self { client, requests })
+    }
+
+    /// The same, and its requests are counted in `requests`.
+    pub(super) fn counting(self, requests: Requests) -> Self {
+        Self { requests, ..self }
     }
 }
 
@@ -77,9 +85,12 @@ fn authorities(path: &Path) -> io::Result<RootCertStore> {
 
 impl HttpTransport for Transport {
     async fn fetch(&self, request: Request<Buffer>) -> Result<Response<HttpBody>> {
-        let head = request.method() == Method::HEAD;
-        let listing = request.method() == Method::GET && is_listing(request.uri());
+        let method = request.method().clone();
+        let head = method == Method::HEAD;
+        let listing = method == Method::GET && is_listing(request.uri());
         let answer = self.client.request(request.map(Body)).await;
+        let status = answer.as_ref().ok().map(Response::status);
+        self.requests.note(&method, status);
         let (parts, body) = answer.map_err(|e| broken("no answer", e))?.into_parts();
         let length = parts
             .headers

@@ -1,6 +1,9 @@
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use prometheus_client::encoding::text::encode;
 
 use super::*;
+use crate::ports::{Lease, MockLockManager};
 
 fn shown(metrics: &UpkeepMetrics) -> String {
     let mut registry = Registry::default();
@@ -34,4 +37,53 @@ fn a_pass_adds_up_and_a_failed_one_is_no_success() {
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }
+}
+
+/// A hold that has ended.
+struct Ended(LockKey);
+
+impl Lease for Ended {
+    fn key(&self) -> &LockKey {
+        &self.0
+    }
+
+    fn stands(&self) -> bool {
+        false
+    }
+
+    fn lost(&self) -> BoxFuture<'static, ()> {
+        std::future::pending().boxed()
+    }
+
+    fn release(&self) -> BoxFuture<'static, ()> {
+        std::future::ready(()).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_is_lost_under_its_work_is_counted_and_no_other() {
+    let mut locks = MockLockManager::new();
+    let ended = |key: &LockKey| LockGuard::leased(Ended(key.clone()));
+    locks.expect_acquire().returning(move |key| Ok(ended(key)));
+    locks
+        .expect_try_acquire()
+        .times(1)
+        .returning(move |key| Ok(Some(ended(key))));
+    locks
+        .expect_try_acquire()
+        .returning(|_| Ok(Some(LockGuard::new(()))));
+    let metrics = UpkeepMetrics::default();
+    let locks = metrics.over(Arc::new(locks));
+
+    let waited = locks.acquire(&LockKey::Collector).await.unwrap();
+    let tried = locks.try_acquire(&LockKey::Collector).await.unwrap();
+    let sound = locks.try_acquire(&LockKey::Collector).await.unwrap();
+    for (guard, is_lost) in [(Some(waited), true), (tried, true), (sound, false)] {
+        let work = async { Ok::<_, LockError>(()) };
+        let done = guard.unwrap().during(work).await;
+        assert_eq!(done.is_err(), is_lost);
+    }
+
+    let text = shown(&metrics);
+    assert!(text.contains("locks_lost_total 2\n"), "{text}");
 }

@@ -1,6 +1,6 @@
 //! What S3 does not allow, or does not do, at the start and later.
 
-use simple_registry::adapters::storage::Bucket;
+use simple_registry::adapters::storage::{Bucket, StoreMetrics};
 use simple_registry::domain::model::Page;
 
 use super::server::Server;
@@ -25,7 +25,8 @@ async fn each_permission_that_is_missing_is_named_and_nothing_is_left_behind() {
         let server = Server::start().await;
         server.deny(operations);
 
-        let Err(error) = Bucket::open(&server.config(""), 4096).await else {
+        let Err(error) = Bucket::open(&server.config(""), 4096, &StoreMetrics::default()).await
+        else {
             panic!("opened without {permission}");
         };
 
@@ -42,7 +43,9 @@ async fn each_permission_that_is_missing_is_named_and_nothing_is_left_behind() {
 async fn a_start_leaves_nothing_of_its_probes() {
     let server = Server::start().await;
 
-    Bucket::open(&server.config(""), 4096).await.unwrap();
+    Bucket::open(&server.config(""), 4096, &StoreMetrics::default())
+        .await
+        .unwrap();
 
     let left = server.files();
     assert!(!left.iter().any(|path| path.contains("probe")), "{left:?}");

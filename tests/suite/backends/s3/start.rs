@@ -1,17 +1,23 @@
 //! How a start on S3 fails, in one line that names the key; and that only one server starts.
 
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage::config::S3Config;
-use simple_registry::adapters::storage::{Bucket, Pace};
+use simple_registry::adapters::storage::{Bucket, Pace, StoreMetrics};
+use simple_registry::domain::model::{Algorithm, Hasher};
+use simple_registry::ports::LockManager;
 
 use super::access::Access;
 use super::server::Server;
 
 /// Which key is named, and the line.
 async fn refused_by(config: &S3Config) -> (&'static str, String) {
-    match Bucket::open(config, 4096).await {
+    match Bucket::open(config, 4096, &StoreMetrics::default()).await {
         Ok(_) => panic!("opened"),
         Err(error) => (error.key, error.to_string()),
     }
@@ -149,11 +155,38 @@ async fn a_bucket_of_a_newer_layout_is_refused() {
     std::fs::create_dir_all(&path).unwrap();
     std::fs::write(path.join("format"), r#"{"version":9}"#).unwrap();
 
-    let Err(error) = Bucket::open(&server.config(""), 4096).await else {
+    let Err(error) = Bucket::open(&server.config(""), 4096, &StoreMetrics::default()).await else {
         panic!("opened");
     };
 
     assert!(error.to_string().contains("layout version 9"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_bucket_is_counted() {
+    let server = Server::start().await;
+    let metrics = StoreMetrics::default();
+    let bucket = Bucket::open(&server.config(""), 4096, &metrics)
+        .await
+        .unwrap();
+    let locks: Arc<dyn LockManager> = Arc::new(MemoryLocks::new(Duration::from_secs(5)));
+    let absent = Hasher::digest_of(Algorithm::Sha256, b"absent");
+    let found = bucket.ports(&locks).blobs.open(&absent).await.unwrap();
+    assert!(found.is_none());
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let mut text = String::new();
+
+    encode(&mut text, &registry).unwrap();
+
+    for begin in [
+        r#"simple_registry_s3_requests_total{method="PUT",code="200"} "#,
+        r#"simple_registry_s3_requests_total{method="HEAD",code="404"} "#,
+        r#"simple_registry_store_operation_duration_seconds_count{operation="content_open"} 1"#,
+        r#"simple_registry_store_errors_total{operation="content_open"} 0"#,
+    ] {
+        assert!(text.contains(begin), "{begin} is not in {text}");
+    }
 }
 
 #[tokio::test]
@@ -164,7 +197,9 @@ async fn only_one_owner_has_a_bucket_at_a_time() {
         ..Pace::default()
     };
     let server = Server::start().await;
-    let bucket = Bucket::open(&server.config(""), 4096).await.unwrap();
+    let bucket = Bucket::open(&server.config(""), 4096, &StoreMetrics::default())
+        .await
+        .unwrap();
     let owner = bucket.claim(pace).await.unwrap();
 
     assert!(bucket.claim(pace).await.is_err());

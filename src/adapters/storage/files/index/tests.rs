@@ -23,10 +23,14 @@ fn young() -> (tempfile::TempDir, Index) {
 fn a_directory_that_stays_as_it_is_is_read_once() {
     let (dir, index) = settled();
 
+    let (hits, misses) = (DIRECTORIES.hits(), DIRECTORIES.misses());
+
     let first = index.names(dir.path()).unwrap();
     let second = index.names(dir.path()).unwrap();
 
     assert!(Arc::ptr_eq(&first, &second));
+    // Other tests of this process count as well.
+    assert!(DIRECTORIES.hits() > hits && DIRECTORIES.misses() > misses);
 }
 
 #[test]
