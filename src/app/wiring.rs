@@ -12,6 +12,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,8 @@ use crate::adapters::http::{Serving, Settings};
 use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
 use crate::adapters::tasks::RuntimeTasks;
+use crate::adapters::telemetry::config::TracingConfig;
+use crate::adapters::telemetry::traces::{Exporting, TraceMetrics, Traces};
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::adapters::tokens::{Keys, SignedTokens};
 use crate::adapters::units::HttpUrl;
@@ -110,6 +113,10 @@ pub struct Shared {
     pub lost: CancellationToken,
     /// What is counted of locks, collector and retention.
     pub upkeep: UpkeepMetrics,
+    /// What sends traces, where the server began with them.
+    pub traces: Option<Exporting>,
+    /// What became of traces.
+    pub trace_metrics: TraceMetrics,
     /// Stores that follow others.
     successions: TaskTracker,
 }
@@ -122,7 +129,17 @@ impl Shared {
             stop,
             lost: CancellationToken::new(),
             upkeep: UpkeepMetrics::default(),
+            traces: None,
+            trace_metrics: TraceMetrics::default(),
             successions: TaskTracker::new(),
+        }
+    }
+
+    /// Sends these traces to where `config` says.
+    pub fn trace(&mut self, traces: Option<Traces>, config: Option<&TracingConfig>) {
+        if let Some(traces) = traces {
+            self.trace_metrics = traces.metrics.clone();
+            self.traces = Some(traces.start(config));
         }
     }
 }
@@ -176,7 +193,11 @@ impl Built {
     /// Gives the store free for other servers, and those before it. Nobody uses them any more.
     pub async fn release(&self, shared: Shared) {
         shared.successions.close();
-        let released = async { tokio::join!(self.store.release(), shared.successions.wait()) };
+        let released = async {
+            let traced = shared.traces.map(Exporting::end);
+            let traced = OptionFuture::from(traced);
+            tokio::join!(self.store.release(), shared.successions.wait(), traced)
+        };
         if tokio::time::timeout(LAST_RELEASES, released).await.is_err() {
             tracing::warn!("a lease on a store is not given back, and ends by itself");
         }
