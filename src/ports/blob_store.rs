@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::domain::model::{ByteStream, Digest, Found, Look};
@@ -47,19 +48,37 @@ pub trait BlobReader: Send + Sync {
     /// The bytes of `range`, which lies within the size.
     async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError>;
 
-    /// The same bytes as a file that the operating system can send by itself;
-    /// `None` where they are no such file.
-    fn file(&self, range: Range<u64>) -> Option<SystemFile> {
+    /// The same bytes, where some of them may lie in files that the operating
+    /// system can send by itself; `None` where none do.
+    fn segments(&self, range: Range<u64>) -> Option<Segments> {
         let _ = range;
         None
     }
 }
 
-/// Bytes of a file of the operating system's.
-pub struct SystemFile {
-    /// A `std::fs::File`, which only adapters know.
-    pub file: Arc<dyn Any + Send + Sync>,
-    /// The bytes, as pieces of it, each at most 256 KiB long. Who gets one finds
-    /// it in memory, and need not wait for a disk. An error ends them.
-    pub pieces: BoxStream<'static, io::Result<Range<u64>>>,
+/// Bytes, one segment after the other. An error ends them.
+pub type Segments = BoxStream<'static, io::Result<Segment>>;
+
+/// Some bytes.
+#[derive(Clone, Debug)]
+pub enum Segment {
+    /// Bytes that are here.
+    Bytes(Bytes),
+    /// At most 256 KiB of a file. Who gets it finds them in memory, and need not
+    /// wait for a disk.
+    File(SystemFile, Range<u64>),
+}
+
+/// A `std::fs::File`, which only adapters know.
+pub type SystemFile = Arc<dyn Any + Send + Sync>;
+
+impl Segment {
+    /// How many bytes it has.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(_, range) => range.end - range.start,
+        }
+    }
 }

@@ -1,13 +1,11 @@
 //! Blob pushes in progress, and the one way in which bytes become a blob.
 
-use std::ops::Range;
-
 use async_trait::async_trait;
 
 use crate::domain::model::{
     Algorithm, ByteStream, Digest, RepositoryName, Timestamp, UploadId, UploadSession,
 };
-use crate::ports::{AppendError, StoreError};
+use crate::ports::{AppendError, BlobReader, StoreError};
 
 /// Sessions that survive restarts and belong to no replica.
 ///
@@ -49,14 +47,13 @@ pub trait UploadSessions: Send + Sync {
         session: &UploadSession,
     ) -> Result<(), StoreError>;
 
-    /// The bytes of `range`, which lies before the session's offset; whether
-    /// that was saved does not matter.
-    async fn read_back(
+    /// Opens what was appended before the session's offset; whether that was
+    /// saved does not matter. `None` where there are no such bytes.
+    async fn open(
         &self,
         repository: &RepositoryName,
         session: &UploadSession,
-        range: Range<u64>,
-    ) -> Result<ByteStream, StoreError>;
+    ) -> Result<Option<Box<dyn BlobReader>>, StoreError>;
 
     /// The digest of the session's bytes; by another algorithm than the one
     /// hashed on the way, they are read again.

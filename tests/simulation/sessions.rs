@@ -1,11 +1,10 @@
 //! Upload sessions of the simulated store.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use simple_registry::domain::model::{
     Algorithm, ByteStream, Digest, Hasher, RepositoryName, Timestamp, UploadId, UploadSession,
 };
@@ -183,17 +182,14 @@ impl UploadSessions for SimulatedTree {
         .ok_or_else(gone)
     }
 
-    async fn read_back(
+    async fn open(
         &self,
         repository: &RepositoryName,
         session: &UploadSession,
-        range: Range<u64>,
-    ) -> Result<ByteStream, StoreError> {
-        if range.is_empty() {
-            return Ok(stream::empty().boxed());
-        }
-        let bytes = self.bytes_of(repository, session).ok_or_else(gone)?;
-        Content(bytes).read(range).await
+    ) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
+        let bytes = self.bytes_of(repository, session);
+        let bytes = bytes.filter(|bytes| !bytes.is_empty());
+        Ok(bytes.map(|bytes| Box::new(Content(bytes)) as Box<dyn BlobReader>))
     }
 
     async fn digest(

@@ -20,7 +20,7 @@ use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 
 use super::body::ResponseBody;
-use crate::ports::SystemFile;
+use crate::ports::{Segment, Segments};
 
 /// The longest hole.
 const LENGTH: usize = 256 * 1024;
@@ -53,15 +53,20 @@ impl Holes {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A body made of holes for what `file` tells; `None` where it tells of
-    /// something else than a file.
-    pub fn body(self: &Arc<Self>, file: SystemFile) -> Option<ResponseBody> {
-        let (holes, content) = (Arc::clone(self), file.file.downcast::<File>().ok()?);
-        let frames = file.pieces.map(move |piece| {
-            let hole = holes.dig(&content, piece?)?;
-            Ok(Frame::data(hole))
+    /// A body of the segments, with holes for those that lie in files.
+    pub fn body(self: &Arc<Self>, segments: Segments) -> ResponseBody {
+        let holes = Arc::clone(self);
+        let frames = segments.map(move |segment| {
+            let bytes = match segment? {
+                Segment::Bytes(bytes) => bytes,
+                Segment::File(file, range) => {
+                    let file = file.downcast::<File>().map_err(|_| out_of_turn())?;
+                    holes.dig(&file, range)?
+                }
+            };
+            Ok(Frame::data(bytes))
         });
-        Some(StreamBody::new(frames).boxed_unsync())
+        StreamBody::new(frames).boxed_unsync()
     }
 
     fn dig(&self, file: &Arc<File>, rest: Range<u64>) -> io::Result<Bytes> {

@@ -11,12 +11,12 @@ use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::StreamExt;
 use futures_util::future::poll_fn;
+use futures_util::{StreamExt, TryStreamExt};
 
 use crate::domain::error::RegistryError;
 use crate::domain::model::{ByteStream, Digest, RepositoryName, UploadSession};
-use crate::ports::{BlobReader, BlobStore, StoreError, UploadSessions};
+use crate::ports::{BlobReader, BlobStore, Segment, Segments, StoreError, UploadSessions};
 
 /// How far one fill has come.
 #[derive(Default)]
@@ -184,12 +184,13 @@ pub(super) struct FillReader {
 struct Reading {
     reader: FillReader,
     rest: Range<u64>,
+    in_files: bool,
     part: Option<Part>,
 }
 
 /// Some of it, as one stream.
 struct Part {
-    stream: ByteStream,
+    segments: Segments,
     is_staged: bool,
 }
 
@@ -200,28 +201,44 @@ impl BlobReader for FillReader {
     }
 
     async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError> {
+        let bytes = self.follow(range, false).map(|segment| match segment? {
+            Segment::Bytes(bytes) => Ok(bytes),
+            Segment::File(..) => Err(io::ErrorKind::Unsupported.into()),
+        });
+        Ok(Box::pin(bytes))
+    }
+
+    fn segments(&self, range: Range<u64>) -> Option<Segments> {
+        Some(self.follow(range, true))
+    }
+}
+
+impl FillReader {
+    /// The bytes, as they come; from files as such, if wanted.
+    fn follow(&self, range: Range<u64>, in_files: bool) -> Segments {
         let reading = Reading {
             reader: self.clone(),
             rest: range,
+            in_files,
             part: None,
         };
-        let stream = futures_util::stream::try_unfold(reading, |mut reading| async move {
-            let bytes = reading.next().await?;
-            Ok(bytes.map(|bytes| (bytes, reading)))
+        let segments = futures_util::stream::try_unfold(reading, |mut reading| async move {
+            let segment = reading.next().await?;
+            Ok(segment.map(|segment| (segment, reading)))
         });
-        Ok(Box::pin(stream))
+        Box::pin(segments)
     }
 }
 
 impl Reading {
-    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+    async fn next(&mut self) -> io::Result<Option<Segment>> {
         while !self.rest.is_empty() {
-            let bytes = match self.part.take() {
+            let segment = match self.part.take() {
                 None => self.open().await?,
-                Some(mut part) => match part.stream.next().await {
-                    Some(Ok(bytes)) => {
+                Some(mut part) => match part.segments.next().await {
+                    Some(Ok(segment)) => {
                         self.part = Some(part);
-                        Some(bytes)
+                        Some(segment)
                     }
                     None => None,
                     // A session goes once the blob is stored: it is there then.
@@ -229,16 +246,16 @@ impl Reading {
                     Some(Err(error)) => return Err(error),
                 },
             };
-            if let Some(bytes) = bytes {
-                self.rest.start += bytes.len() as u64;
-                return Ok(Some(bytes));
+            if let Some(segment) = segment {
+                self.rest.start += segment.size();
+                return Ok(Some(segment));
             }
         }
         Ok(None)
     }
 
     /// The next bytes, or none where a part was opened that has them.
-    async fn open(&mut self) -> io::Result<Option<Bytes>> {
+    async fn open(&mut self) -> io::Result<Option<Segment>> {
         let FillReader {
             fill,
             sessions,
@@ -248,23 +265,32 @@ impl Reading {
             ..
         } = &self.reader;
         let Range { start, end } = self.rest;
-        let (stream, is_staged) = match fill.next(start, end).await.map_err(io::Error::other)? {
-            Next::Here(bytes) => return Ok(Some(bytes)),
+        let next = fill.next(start, end).await.map_err(io::Error::other)?;
+        let (opened, until, is_staged) = match next {
+            Next::Here(bytes) => return Ok(Some(Segment::Bytes(bytes))),
             Next::Staged(session, until) => {
-                match sessions.read_back(repository, &session, start..until).await {
-                    Ok(stream) => (stream, true),
-                    Err(_) if fill.has_been_stored() => return Ok(None),
-                    Err(error) => return Err(io::Error::other(error)),
+                match sessions.open(repository, &session).await {
+                    // It has gone to where the blob is.
+                    Ok(None) | Err(_) if fill.has_been_stored() => return Ok(None),
+                    opened => (opened, until, true),
                 }
             }
-            Next::Stored => {
-                let stored = blobs.open(digest).await.map_err(io::Error::other)?;
-                let stored = stored.ok_or(io::ErrorKind::NotFound)?;
-                let stream = stored.read(start..end).await.map_err(io::Error::other)?;
-                (stream, false)
+            Next::Stored => (blobs.open(digest).await, end, false),
+        };
+        let reader = opened.map_err(io::Error::other)?;
+        let reader = reader.ok_or(io::ErrorKind::NotFound)?;
+        let in_files = self.in_files.then(|| reader.segments(start..until));
+        let segments = match in_files.flatten() {
+            Some(segments) => segments,
+            None => {
+                let bytes = reader.read(start..until).await.map_err(io::Error::other)?;
+                Box::pin(bytes.map_ok(Segment::Bytes))
             }
         };
-        self.part = Some(Part { stream, is_staged });
+        self.part = Some(Part {
+            segments,
+            is_staged,
+        });
         Ok(None)
     }
 }

@@ -133,7 +133,7 @@ passes_on! { UploadSessions, uploads;
     fn get(r: &RepositoryName, id: &UploadId) -> Result<Option<UploadSession>, StoreError>;
     fn append(r: &RepositoryName, s: &UploadSession, stream: ByteStream) -> Result<UploadSession, AppendError>;
     fn save(r: &RepositoryName, s: &UploadSession) -> Result<(), StoreError>;
-    fn read_back(r: &RepositoryName, s: &UploadSession, range: std::ops::Range<u64>) -> Result<ByteStream, StoreError>;
+    fn open(r: &RepositoryName, s: &UploadSession) -> Result<Option<Box<dyn BlobReader>>, StoreError>;
     fn digest(r: &RepositoryName, s: &UploadSession, a: Algorithm) -> Result<Digest, StoreError>;
     fn commit(r: &RepositoryName, s: &UploadSession, d: &Digest) -> Result<(), StoreError>;
     fn remove(r: &RepositoryName, id: &UploadId) -> Result<(), StoreError>;

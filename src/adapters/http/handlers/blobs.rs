@@ -87,11 +87,12 @@ async fn content(
         // It goes out together with its head.
         return Ok(body::small(read(range).await?, length).await);
     }
-    let holes = visitor.holes.as_ref();
-    match holes.and_then(|holes| holes.body(reader.file(range.clone())?)) {
-        Some(body) => Ok(body),
-        None => Ok(body::stream(read(range).await?)),
+    if let Some(holes) = &visitor.holes
+        && let Some(segments) = reader.segments(range.clone())
+    {
+        return Ok(holes.body(segments));
     }
+    Ok(body::stream(read(range).await?))
 }
 
 async fn partial(

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::reach::Reach;
 use crate::domain::model::ByteStream;
-use crate::ports::{BlobReader, StoreError, SystemFile};
+use crate::ports::{BlobReader, Segment, Segments, StoreError};
 
 /// How much of a file is sent at once.
 const PIECE: u64 = 256 * 1024;
@@ -55,9 +55,9 @@ impl BlobReader for FileReader {
         Ok(Box::pin(stream))
     }
 
-    fn file(&self, range: Range<u64>) -> Option<SystemFile> {
+    fn segments(&self, range: Range<u64>) -> Option<Segments> {
         let file = Arc::clone(&self.file);
-        let pieces = futures_util::stream::try_unfold(range, move |rest| {
+        let segments = futures_util::stream::try_unfold(range, move |rest| {
             let file = Arc::clone(&file);
             async move {
                 if rest.is_empty() {
@@ -65,17 +65,15 @@ impl BlobReader for FileReader {
                 }
                 let end = rest.end.min(rest.start + PIECE);
                 // Files are read from their beginning, and ahead: where a
-                // piece's end is in memory, so is the rest of it.
+                // segment's end is in memory, so is the rest of it.
                 if Reach::Memory.read_at(&file, end - 1, 1).is_err() {
-                    read_at(file, rest.start, end - rest.start).await?;
+                    read_at(Arc::clone(&file), rest.start, end - rest.start).await?;
                 }
-                Ok(Some((rest.start..end, end..rest.end)))
+                let segment = Segment::File(file, rest.start..end);
+                Ok(Some((segment, end..rest.end)))
             }
         });
-        Some(SystemFile {
-            file: self.file.clone(),
-            pieces: Box::pin(pieces),
-        })
+        Some(Box::pin(segments))
     }
 }
 

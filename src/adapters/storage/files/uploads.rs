@@ -2,7 +2,6 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
-use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +18,7 @@ use crate::adapters::units::one_thread;
 use crate::domain::model::{
     Algorithm, ByteStream, Digest, Hasher, RepositoryName, Timestamp, UploadId, UploadSession,
 };
-use crate::ports::{AppendError, IdleSession, StoreError, UploadSessions};
+use crate::ports::{AppendError, BlobReader, IdleSession, StoreError, UploadSessions};
 
 const DATA: &str = "data";
 const STARTED_AT: &str = "startedat";
@@ -117,18 +116,16 @@ impl UploadSessions for Files {
         .await
     }
 
-    async fn read_back(
+    async fn open(
         &self,
         repository: &RepositoryName,
         session: &UploadSession,
-        range: Range<u64>,
-    ) -> Result<ByteStream, StoreError> {
-        let data = format!("{}/{DATA}", layout::upload_dir(repository, &session.id));
-        match super::Tree::open(self, &data).await? {
-            Some(reader) => reader.read(range).await,
-            None if range.is_empty() => Ok(Box::pin(futures_util::stream::empty())),
-            None => Err(unavailable(&data, io::Error::from(io::ErrorKind::NotFound))),
+    ) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
+        if session.offset() == 0 {
+            return Ok(None);
         }
+        let data = format!("{}/{DATA}", layout::upload_dir(repository, &session.id));
+        super::Tree::open(self, &data).await
     }
 
     async fn digest(

@@ -10,6 +10,7 @@ use super::unavailable;
 use crate::domain::model::ByteStream;
 use crate::ports::{BlobReader, StoreError};
 
+#[derive(Clone)]
 pub(super) struct ObjectReader {
     pub(super) operator: Operator,
     pub(super) path: String,

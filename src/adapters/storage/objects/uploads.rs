@@ -26,7 +26,48 @@ fn pieces_dir(repository: &RepositoryName, id: &UploadId) -> String {
     format!("{}/_pieces", layout::upload_dir(repository, id))
 }
 
+/// A session's pieces, one after the other.
+struct Appended {
+    pieces: Vec<ObjectReader>,
+}
+
+#[async_trait]
+impl BlobReader for Appended {
+    fn size(&self) -> u64 {
+        self.pieces.iter().map(BlobReader::size).sum()
+    }
+
+    async fn read(&self, range: Range<u64>) -> Result<ByteStream, StoreError> {
+        let mut begin = 0;
+        let mut parts = Vec::new();
+        for piece in &self.pieces {
+            let end = begin + piece.size;
+            let wanted = range.start.max(begin)..range.end.min(end);
+            if !wanted.is_empty() {
+                parts.push((piece.clone(), wanted.start - begin..wanted.end - begin));
+            }
+            begin = end;
+        }
+        let parts = futures_util::stream::iter(parts).then(|(piece, range)| async move {
+            piece.read(range).await.map_err(io::Error::other)
+        });
+        Ok(Box::pin(parts.try_flatten()))
+    }
+}
+
 impl Objects {
+    fn appended(&self, repository: &RepositoryName, session: &UploadSession) -> Appended {
+        let dir = pieces_dir(repository, &session.id);
+        let piece = |piece: &Piece| ObjectReader {
+            operator: self.operator.clone(),
+            path: format!("{dir}/{}", piece.name),
+            size: piece.size,
+        };
+        Appended {
+            pieces: session.pieces.iter().map(piece).collect(),
+        }
+    }
+
     /// All of the stream as one piece: the memory service is memory anyway.
     async fn append_at_once(
         &self,
@@ -111,32 +152,13 @@ impl UploadSessions for Objects {
         self.put(&path, bytes).await
     }
 
-    async fn read_back(
+    async fn open(
         &self,
         repository: &RepositoryName,
         session: &UploadSession,
-        range: Range<u64>,
-    ) -> Result<ByteStream, StoreError> {
-        let dir = pieces_dir(repository, &session.id);
-        let mut begin = 0;
-        let mut parts = Vec::new();
-        for piece in &session.pieces {
-            let end = begin + piece.size;
-            let wanted = range.start.max(begin)..range.end.min(end);
-            if !wanted.is_empty() {
-                let reader = ObjectReader {
-                    operator: self.operator.clone(),
-                    path: format!("{dir}/{}", piece.name),
-                    size: piece.size,
-                };
-                parts.push((reader, wanted.start - begin..wanted.end - begin));
-            }
-            begin = end;
-        }
-        let parts = futures_util::stream::iter(parts).then(|(reader, range)| async move {
-            reader.read(range).await.map_err(io::Error::other)
-        });
-        Ok(Box::pin(parts.try_flatten()))
+    ) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
+        let appended = self.appended(repository, session);
+        Ok((!appended.pieces.is_empty()).then(|| Box::new(appended) as Box<dyn BlobReader>))
     }
 
     async fn digest(
@@ -149,9 +171,8 @@ impl UploadSessions for Objects {
             return Ok(session.hasher.digest());
         }
         let mut hasher = Hasher::new(algorithm);
-        let mut content = self
-            .read_back(repository, session, 0..session.offset())
-            .await?;
+        let content = self.appended(repository, session);
+        let mut content = content.read(0..session.offset()).await?;
         let failed = |source| unavailable(&pieces_dir(repository, &session.id), source);
         while let Some(chunk) = content.try_next().await.map_err(failed)? {
             hasher.update(&chunk);

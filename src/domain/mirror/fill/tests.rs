@@ -27,21 +27,28 @@ fn part(range: Range<u64>) -> ByteStream {
     Box::pin(futures_util::stream::iter([bytes]))
 }
 
+/// All of it, and it lies in a file of the system's.
+fn content() -> Box<dyn BlobReader> {
+    let mut content = MockBlobReader::new();
+    content.expect_read().returning(|range| Ok(part(range)));
+    content.expect_segments().returning(|range| {
+        let file = Segment::File(Arc::new("a file"), range);
+        Some(Box::pin(futures_util::stream::iter([Ok(file)])))
+    });
+    Box::new(content)
+}
+
 /// A reader of `fill`, whose session can be read as long as it is there.
 fn reader(fill: &Arc<Fill>, session_is_there: bool) -> FillReader {
     let mut sessions = MockUploadSessions::new();
-    sessions.expect_read_back().returning(move |_, _, range| {
+    sessions.expect_open().returning(move |_, _| {
         if session_is_there {
-            return Ok(part(range));
+            return Ok(Some(content()));
         }
         Err(crate::domain::world::outage())
     });
     let mut blobs = MockBlobStore::new();
-    blobs.expect_open().returning(|_| {
-        let mut stored = MockBlobReader::new();
-        stored.expect_read().returning(|range| Ok(part(range)));
-        Ok(Some(Box::new(stored)))
-    });
+    blobs.expect_open().returning(|_| Ok(Some(content())));
     FillReader {
         fill: Arc::clone(fill),
         sessions: Arc::new(sessions),
@@ -83,6 +90,29 @@ async fn ranges_are_served_from_what_has_arrived() {
     assert_eq!(read(&reader, 2..4).await.unwrap(), b"23");
     assert_eq!(read(&reader, 7..8).await.unwrap(), b"7");
     assert!(is_stuck(read(&reader, 8..10)).await);
+}
+
+/// What came last is in memory yet.
+#[tokio::test]
+async fn what_is_staged_or_stored_in_a_file_is_told_as_that() {
+    let fill = arriving(&[b"0123", b"45"]);
+    fill.stages(&session(b"012345"));
+    fill.receives(Bytes::from_static(b"6789"));
+    let reader = reader(&fill, true);
+    let mut segments = reader.segments(2..10).unwrap();
+
+    let staged = segments.try_next().await.unwrap().unwrap();
+    assert!(matches!(staged, Segment::File(_, range) if range == (2..6)));
+    let here = segments.try_next().await.unwrap().unwrap();
+    assert!(matches!(here, Segment::Bytes(bytes) if bytes == "678"));
+    assert!(is_stuck(segments.try_next()).await);
+    fill.is_verified();
+    fill.stages(&session(CONTENT));
+    fill.is_stored(10);
+
+    let stored = segments.try_next().await.unwrap().unwrap();
+    assert!(matches!(stored, Segment::File(_, range) if range == (9..10)));
+    assert!(segments.try_next().await.unwrap().is_none());
 }
 
 #[tokio::test]
