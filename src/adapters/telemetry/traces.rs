@@ -100,6 +100,7 @@ pub struct Exporting {
 impl Traces {
     /// Traces as the configuration wants them, and the layer by which they are made of spans with the target [`TRACE`].
     /// A request that belongs to a trace is traced if that is; of others, the configured share.
+    #[must_use]
     pub fn new<S>(config: &TracingConfig) -> (Self, impl Layer<S> + Send + Sync + 'static)
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,

@@ -10,13 +10,15 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, TE};
+use hyper::http::uri::Scheme;
 use hyper::{HeaderMap, Request};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
 use prost::Message;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::endpoint::Endpoint;
 use crate::adapters::units::HttpUrl;
@@ -58,12 +60,22 @@ impl Collector {
 impl Reached {
     fn new(url: &HttpUrl) -> Result<Self, AnyError> {
         let endpoint = Endpoint::of(url)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider);
+        let tls = tls.with_safe_default_protocol_versions()?;
+        // A container may have no authorities.
+        let tls = if endpoint.uri.scheme() == Some(&Scheme::HTTPS) {
+            tls.with_native_roots()?
+        } else {
+            tls.with_root_certificates(RootCertStore::empty())
+        };
         let schemes = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())?
+            .with_tls_config(tls.with_no_client_auth())
             .https_or_http();
-        let connector = match endpoint.is_grpc {
-            true => schemes.enable_http2().build(),
-            false => schemes.enable_http1().build(),
+        let connector = if endpoint.is_grpc {
+            schemes.enable_http2().build()
+        } else {
+            schemes.enable_http1().build()
         };
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
