@@ -71,9 +71,8 @@ impl Mirror {
         let size = fill.size().await.map_err(|error| shared(&error))?;
         Ok(Box::new(FillReader {
             fill,
-            sessions: Arc::clone(&self.sessions),
             blobs: Arc::clone(&self.blobs),
-            repository: repository.clone(),
+            clock: Arc::clone(&self.clock),
             digest: digest.clone(),
             size,
         }))
@@ -242,7 +241,10 @@ impl Filling {
         while session.offset() < size {
             let stream = self.take(&feed, step);
             session = mirror.sessions.append(repository, &session, stream).await?;
-            self.fill.stages(&session);
+            // None only where nothing arrived.
+            if let Some(reader) = mirror.sessions.open(repository, &session).await? {
+                self.fill.stages(reader.into(), session.offset());
+            }
         }
 
         let algorithm = digest.algorithm();

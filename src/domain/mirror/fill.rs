@@ -3,20 +3,26 @@
 //! What has arrived lies in the upload session, as far as that was appended,
 //! and beyond it in the window, which is what the append under way has taken
 //! so far. Readers take it from there at their own pace; nobody waits for them.
+//! A crowd that keeps pace would have each byte copied for each of its clients,
+//! so where the session is a file, who can be sent files waits for it a little.
 
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::future::poll_fn;
+use futures_util::future::{Either, poll_fn, select};
 use futures_util::{StreamExt, TryStreamExt};
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::{ByteStream, Digest, RepositoryName, UploadSession};
-use crate::ports::{BlobReader, BlobStore, Segment, Segments, StoreError, UploadSessions};
+use crate::domain::model::{ByteStream, Digest};
+use crate::ports::{BlobReader, BlobStore, Clock, Segment, Segments, StoreError};
+
+/// How long what is in memory is left there, for it to be in a file.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// How far one fill has come.
 #[derive(Default)]
@@ -25,12 +31,22 @@ pub(super) struct Fill(Mutex<State>);
 #[derive(Default)]
 struct State {
     size: Option<u64>,
-    session: Option<Arc<UploadSession>>,
+    staged: Option<Staged>,
     /// What is not in the session yet, each piece with its offset.
     window: Vec<(u64, Bytes)>,
     arrived: u64,
     stage: Stage,
     waiting: Vec<Waker>,
+    /// Who waits for more in the session.
+    patient: Vec<Waker>,
+}
+
+/// What is in the session.
+#[derive(Clone)]
+struct Staged {
+    reader: Arc<dyn BlobReader>,
+    until: u64,
+    in_files: bool,
 }
 
 #[derive(Clone, Default)]
@@ -46,7 +62,7 @@ enum Stage {
 /// Where a reader goes on.
 enum Next {
     Here(Bytes),
-    Staged(Arc<UploadSession>, u64),
+    Staged(Arc<dyn BlobReader>, u64),
     Stored,
 }
 
@@ -56,23 +72,32 @@ impl Fill {
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let waiting = {
+        let (waiting, patient) = {
             let mut state = self.state();
             change(&mut state);
-            std::mem::take(&mut state.waiting)
+            let state = &mut *state;
+            (
+                std::mem::take(&mut state.waiting),
+                std::mem::take(&mut state.patient),
+            )
         };
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().chain(patient).for_each(Waker::wake);
     }
 
-    async fn wait<T>(&self, mut ready: impl FnMut(&State) -> Option<T>) -> T {
+    async fn wait<T>(&self, patient: bool, mut ready: impl FnMut(&State) -> Option<T>) -> T {
         poll_fn(|context| {
             let mut state = self.state();
             if let Some(value) = ready(&state) {
                 return Poll::Ready(value);
             }
+            let list = if patient && state.is_in_files() {
+                &mut state.patient
+            } else {
+                &mut state.waiting
+            };
             let waker = context.waker();
-            if !state.waiting.iter().any(|it| it.will_wake(waker)) {
-                state.waiting.push(waker.clone());
+            if !list.iter().any(|it| it.will_wake(waker)) {
+                list.push(waker.clone());
             }
             Poll::Pending
         })
@@ -86,18 +111,26 @@ impl Fill {
 
     /// These bytes arrived.
     pub(super) fn receives(&self, bytes: Bytes) {
-        self.change(|state| {
+        let waiting = {
+            let mut state = self.state();
             let at = state.arrived;
             state.arrived += bytes.len() as u64;
             state.window.push((at, bytes));
-        });
+            std::mem::take(&mut state.waiting)
+        };
+        waiting.into_iter().for_each(Waker::wake);
     }
 
-    /// What arrived until now is in the session.
-    pub(super) fn stages(&self, session: &UploadSession) {
+    /// What arrived until now, so many bytes, is in the session.
+    pub(super) fn stages(&self, reader: Arc<dyn BlobReader>, until: u64) {
+        let in_files = reader.segments(0..until.min(1)).is_some();
         self.change(|state| {
             state.window.clear();
-            state.session = Some(Arc::new(session.clone()));
+            state.staged = Some(Staged {
+                reader,
+                until,
+                in_files,
+            });
         });
     }
 
@@ -126,7 +159,7 @@ impl Fill {
     /// The blob's size, once it was found. One without bytes is awaited to its
     /// end: there is no byte to hold back from who reads it.
     pub(super) async fn size(&self) -> Result<u64, Arc<RegistryError>> {
-        self.wait(|state| match (&state.stage, state.size) {
+        self.wait(false, |state| match (&state.stage, state.size) {
             (Stage::Failed(error), _) => Some(Err(Arc::clone(error))),
             (Stage::Arriving, Some(0)) | (_, None) => None,
             (_, Some(size)) => Some(Ok(size)),
@@ -136,8 +169,9 @@ impl Fill {
 
     /// Where the bytes from `at` on are. The last byte of the blob is held back
     /// until its digest is known: nobody comes to a good end with a wrong blob.
-    async fn next(&self, at: u64, end: u64) -> Result<Next, Arc<RegistryError>> {
-        self.wait(|state| {
+    /// Who is patient takes what is in files only, if anything is.
+    async fn next(&self, at: u64, end: u64, patient: bool) -> Result<Next, Arc<RegistryError>> {
+        self.wait(patient, |state| {
             let size = state.size.unwrap_or(0);
             let usable = match &state.stage {
                 Stage::Failed(error) => return Some(Err(Arc::clone(error))),
@@ -146,17 +180,18 @@ impl Fill {
             };
             let usable = usable.min(end);
             let here = state.window.partition_point(|(offset, _)| *offset <= at);
-            if at < usable && here > 0 {
+            let takes_window = !patient || !state.is_in_files();
+            if at < usable && here > 0 && takes_window {
                 let (offset, bytes) = &state.window[here - 1];
                 let within = |position: u64| usize::try_from(position - offset).unwrap_or(0);
                 let until = within(usable).min(bytes.len());
                 return Some(Ok(Next::Here(bytes.slice(within(at)..until))));
             }
-            match (&state.stage, &state.session) {
+            match (&state.stage, &state.staged) {
                 (Stage::Stored, _) => Some(Ok(Next::Stored)),
-                (_, Some(session)) if at < usable => {
-                    let until = usable.min(session.offset());
-                    Some(Ok(Next::Staged(Arc::clone(session), until)))
+                (_, Some(staged)) if at < usable.min(staged.until) => {
+                    let until = usable.min(staged.until);
+                    Some(Ok(Next::Staged(Arc::clone(&staged.reader), until)))
                 }
                 _ => None,
             }
@@ -169,13 +204,18 @@ impl Fill {
     }
 }
 
+impl State {
+    fn is_in_files(&self) -> bool {
+        self.staged.as_ref().is_some_and(|it| it.in_files)
+    }
+}
+
 /// A blob that is open while it is filled.
 #[derive(Clone)]
 pub(super) struct FillReader {
     pub(super) fill: Arc<Fill>,
-    pub(super) sessions: Arc<dyn UploadSessions>,
     pub(super) blobs: Arc<dyn BlobStore>,
-    pub(super) repository: RepositoryName,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) digest: Digest,
     pub(super) size: u64,
 }
@@ -185,6 +225,8 @@ struct Reading {
     reader: FillReader,
     rest: Range<u64>,
     in_files: bool,
+    /// Up to where it has waited for long enough.
+    overdue: u64,
     part: Option<Part>,
 }
 
@@ -220,6 +262,7 @@ impl FillReader {
             reader: self.clone(),
             rest: range,
             in_files,
+            overdue: 0,
             part: None,
         };
         let segments = futures_util::stream::try_unfold(reading, |mut reading| async move {
@@ -254,31 +297,37 @@ impl Reading {
         Ok(None)
     }
 
+    /// Where it goes on.
+    async fn find(&mut self) -> Result<Next, Arc<RegistryError>> {
+        let FillReader { fill, clock, .. } = &self.reader;
+        let Range { start, end } = self.rest;
+        if !self.in_files || start < self.overdue {
+            return fill.next(start, end, false).await;
+        }
+        let next = std::pin::pin!(fill.next(start, end, true));
+        match select(next, clock.sleep(PATIENCE)).await {
+            Either::Left((next, _)) => next,
+            Either::Right(_) => {
+                self.overdue = fill.state().arrived;
+                fill.next(start, end, false).await
+            }
+        }
+    }
+
     /// The next bytes, or none where a part was opened that has them.
     async fn open(&mut self) -> io::Result<Option<Segment>> {
-        let FillReader {
-            fill,
-            sessions,
-            blobs,
-            repository,
-            digest,
-            ..
-        } = &self.reader;
+        let next = self.find().await.map_err(io::Error::other)?;
+        let FillReader { blobs, digest, .. } = &self.reader;
         let Range { start, end } = self.rest;
-        let next = fill.next(start, end).await.map_err(io::Error::other)?;
-        let (opened, until, is_staged) = match next {
+        let (reader, until, is_staged) = match next {
             Next::Here(bytes) => return Ok(Some(Segment::Bytes(bytes))),
-            Next::Staged(session, until) => {
-                match sessions.open(repository, &session).await {
-                    // It has gone to where the blob is.
-                    Ok(None) | Err(_) if fill.has_been_stored() => return Ok(None),
-                    opened => (opened, until, true),
-                }
+            Next::Staged(reader, until) => (reader, until, true),
+            Next::Stored => {
+                let stored = blobs.open(digest).await.map_err(io::Error::other)?;
+                let stored = stored.ok_or(io::ErrorKind::NotFound)?;
+                (Arc::from(stored), end, false)
             }
-            Next::Stored => (blobs.open(digest).await, end, false),
         };
-        let reader = opened.map_err(io::Error::other)?;
-        let reader = reader.ok_or(io::ErrorKind::NotFound)?;
         let in_files = self.in_files.then(|| reader.segments(start..until));
         let segments = match in_files.flatten() {
             Some(segments) => segments,

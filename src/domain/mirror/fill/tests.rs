@@ -4,22 +4,9 @@ use futures_util::TryStreamExt;
 
 use super::*;
 use crate::domain::model::{Algorithm, Hasher, Timestamp};
-use crate::domain::world::repository;
-use crate::ports::{MockBlobReader, MockBlobStore, MockUploadSessions};
+use crate::ports::{MockBlobReader, MockBlobStore};
 
 const CONTENT: &[u8] = b"0123456789";
-
-fn session(arrived: &[u8]) -> UploadSession {
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    hasher.update(arrived);
-    UploadSession {
-        id: "01234567-89ab-cdef-0123-456789abcdef".parse().unwrap(),
-        started_at: Timestamp::from_millis(0),
-        hasher,
-        pieces: Vec::new(),
-        unknown: serde_json::Map::new(),
-    }
-}
 
 fn part(range: Range<u64>) -> ByteStream {
     let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
@@ -27,33 +14,54 @@ fn part(range: Range<u64>) -> ByteStream {
     Box::pin(futures_util::stream::iter([bytes]))
 }
 
-/// All of it, and it lies in a file of the system's.
-fn content() -> Box<dyn BlobReader> {
+/// All of it, where it can still be read.
+fn content(is_there: bool, in_files: bool) -> Box<dyn BlobReader> {
     let mut content = MockBlobReader::new();
-    content.expect_read().returning(|range| Ok(part(range)));
-    content.expect_segments().returning(|range| {
-        let file = Segment::File(Arc::new("a file"), range);
-        Some(Box::pin(futures_util::stream::iter([Ok(file)])))
+    content.expect_read().returning(move |range| {
+        if is_there {
+            return Ok(part(range));
+        }
+        Err(crate::domain::world::outage())
+    });
+    content.expect_segments().returning(move |range| {
+        let file = Ok(Segment::File(Arc::new("a file"), range));
+        in_files.then(|| Box::pin(futures_util::stream::iter([file])) as Segments)
     });
     Box::new(content)
 }
 
-/// A reader of `fill`, whose session can be read as long as it is there.
-fn reader(fill: &Arc<Fill>, session_is_there: bool) -> FillReader {
-    let mut sessions = MockUploadSessions::new();
-    sessions.expect_open().returning(move |_, _| {
-        if session_is_there {
-            return Ok(Some(content()));
+/// What is in the session up to `until`.
+fn stage(fill: &Fill, until: u64) {
+    fill.stages(content(true, false).into(), until);
+}
+
+struct Alarm {
+    rings: bool,
+}
+
+#[async_trait]
+impl Clock for Alarm {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
+    async fn sleep(&self, _duration: Duration) {
+        if !self.rings {
+            std::future::pending::<()>().await;
         }
-        Err(crate::domain::world::outage())
-    });
+    }
+}
+
+/// A reader of `fill`, whose patience has an end where that is said.
+fn reader(fill: &Arc<Fill>, impatient: bool) -> FillReader {
     let mut blobs = MockBlobStore::new();
-    blobs.expect_open().returning(|_| Ok(Some(content())));
+    blobs
+        .expect_open()
+        .returning(|_| Ok(Some(content(true, true))));
     FillReader {
         fill: Arc::clone(fill),
-        sessions: Arc::new(sessions),
         blobs: Arc::new(blobs),
-        repository: repository(),
+        clock: Arc::new(Alarm { rings: impatient }),
         digest: Hasher::digest_of(Algorithm::Sha256, CONTENT),
         size: 10,
     }
@@ -82,7 +90,7 @@ fn arriving(chunks: &[&'static [u8]]) -> Arc<Fill> {
 #[tokio::test]
 async fn ranges_are_served_from_what_has_arrived() {
     let fill = arriving(&[b"0123", b"45"]);
-    fill.stages(&session(b"012345"));
+    stage(&fill, 6);
     fill.receives(Bytes::from_static(b"678"));
     let reader = reader(&fill, true);
 
@@ -92,22 +100,24 @@ async fn ranges_are_served_from_what_has_arrived() {
     assert!(is_stuck(read(&reader, 8..10)).await);
 }
 
-/// What came last is in memory yet.
+/// A crowd would have it copied for each of its clients.
 #[tokio::test]
-async fn what_is_staged_or_stored_in_a_file_is_told_as_that() {
-    let fill = arriving(&[b"0123", b"45"]);
-    fill.stages(&session(b"012345"));
-    fill.receives(Bytes::from_static(b"6789"));
-    let reader = reader(&fill, true);
-    let mut segments = reader.segments(2..10).unwrap();
+async fn who_is_sent_files_leaves_what_is_in_memory_until_it_is_in_one() {
+    let fill = arriving(&[b"01", b"2345"]);
+    let reader = reader(&fill, false);
+    let mut segments = reader.segments(0..10).unwrap();
 
+    let here = segments.try_next().await.unwrap().unwrap();
+    assert!(matches!(here, Segment::Bytes(bytes) if bytes == "01"));
+    fill.stages(content(true, true).into(), 6);
+    fill.receives(Bytes::from_static(b"6789"));
     let staged = segments.try_next().await.unwrap().unwrap();
     assert!(matches!(staged, Segment::File(_, range) if range == (2..6)));
-    let here = segments.try_next().await.unwrap().unwrap();
-    assert!(matches!(here, Segment::Bytes(bytes) if bytes == "678"));
     assert!(is_stuck(segments.try_next()).await);
+    fill.stages(content(true, true).into(), 10);
+    let most = segments.try_next().await.unwrap().unwrap();
+    assert!(matches!(most, Segment::File(_, range) if range == (6..9)));
     fill.is_verified();
-    fill.stages(&session(CONTENT));
     fill.is_stored(10);
 
     let stored = segments.try_next().await.unwrap().unwrap();
@@ -116,14 +126,30 @@ async fn what_is_staged_or_stored_in_a_file_is_told_as_that() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_late_is_not_waited_for() {
+    let fill = arriving(&[b"0123"]);
+    fill.stages(content(true, true).into(), 4);
+    fill.receives(Bytes::from_static(b"45"));
+    fill.receives(Bytes::from_static(b"67"));
+    let reader = reader(&fill, true);
+    let mut segments = reader.segments(4..10).unwrap();
+
+    for late in ["45", "67"] {
+        let here = segments.try_next().await.unwrap().unwrap();
+        assert!(matches!(here, Segment::Bytes(bytes) if bytes == late));
+    }
+    assert!(is_stuck(segments.try_next()).await);
+}
+
+#[tokio::test]
 async fn a_range_that_has_not_arrived_is_waited_for() {
     let fill = arriving(&[b"01"]);
-    let reader = reader(&fill, true);
+    let reader = reader(&fill, false);
     let (read, ()) = tokio::join!(read(&reader, 1..6), async {
         tokio::task::yield_now().await;
         fill.receives(Bytes::from_static(b"23"));
         tokio::task::yield_now().await;
-        fill.stages(&session(b"0123"));
+        stage(&fill, 4);
         fill.receives(Bytes::from_static(b"456"));
     });
 
@@ -168,10 +194,10 @@ async fn a_fill_that_fails_breaks_every_reader_off() {
 #[tokio::test]
 async fn who_is_behind_when_the_blob_is_stored_goes_on_in_the_store() {
     let fill = arriving(&[b"0123"]);
-    fill.stages(&session(b"0123"));
+    stage(&fill, 4);
     fill.receives(Bytes::from_static(b"456789"));
     fill.is_verified();
-    fill.stages(&session(CONTENT));
+    fill.stages(content(false, false).into(), 10);
     let behind = reader(&fill, false);
     assert!(read(&behind, 0..10).await.is_err(), "the store fails");
 
