@@ -89,8 +89,8 @@ impl Receiver {
             if let Some(got) = self.spans().into_iter().find(&wanted) {
                 return got;
             }
-            let waited = begun.elapsed();
-            assert!(waited < Duration::from_secs(20), "{:#?}", self.spans());
+            let in_time = begun.elapsed() < Duration::from_secs(20);
+            assert!(in_time, "{:#?}", self.spans());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
