@@ -226,9 +226,8 @@ impl Service {
         let writes = exchange.visitor.route.writes();
         let settings = &exchange.visitor.serving.settings;
         let (query_timeout, grace_period) = (settings.query_timeout, settings.grace_period);
-        let mut work = AssertUnwindSafe(answer(exchange).instrument(span.clone()))
-            .catch_unwind()
-            .boxed();
+        let work = AssertUnwindSafe(answer(exchange)).catch_unwind().boxed();
+        let mut work = work.instrument(span.clone());
         let done = if let Some(done) = (&mut work).now_or_never() {
             // Most of what is only looked at is in memory: no task, no alarm.
             done
