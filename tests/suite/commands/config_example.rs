@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use simple_registry::app::config::{ConfigError, Problem, parse};
+use simple_registry::app::config::parse;
 
 const EXAMPLE: &str = include_str!("../../../config.example.toml");
 const REFERENCE: &str = include_str!("../../../docs/configuration.md");
@@ -104,13 +104,6 @@ pub fn environment(name: &str) -> Option<String> {
     known.contains(&name).then(|| {
         "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGE".to_owned()
     })
-}
-
-fn problems(text: &str) -> Vec<Problem> {
-    match parse("config.example.toml", text, &environment) {
-        Err(ConfigError::Invalid { problems, .. }) => problems,
-        other => panic!("{other:?}"),
-    }
 }
 
 fn keys_of(text: &str) -> BTreeSet<String> {
