@@ -117,10 +117,12 @@ pub mod adapters {
     pub mod storage;
     pub mod tasks;
     pub mod telemetry {
-        //! Outbound: traces, metrics, health.
+        //! Outbound: logs, traces, metrics, health.
         pub mod caches;
         pub mod config;
+        pub mod lines;
         pub mod process;
+        pub mod traces;
         pub mod upkeep;
         pub mod upstreams;
     }

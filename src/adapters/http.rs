@@ -36,6 +36,7 @@ mod service;
 mod settings;
 mod socket;
 pub mod tls;
+mod trace;
 mod tuning;
 
 pub use current::{Current, Serving};

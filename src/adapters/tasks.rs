@@ -1,6 +1,7 @@
 //! Outbound: work in the background, as tasks of the runtime.
 
 use futures_util::future::BoxFuture;
+use tracing::Instrument;
 
 use crate::ports::Tasks;
 
@@ -10,6 +11,6 @@ pub struct RuntimeTasks;
 
 impl Tasks for RuntimeTasks {
     fn spawn(&self, work: BoxFuture<'static, ()>) {
-        tokio::spawn(work);
+        tokio::spawn(work.in_current_span());
     }
 }

@@ -1,5 +1,5 @@
-//! Values as the configuration writes them: sizes, durations, URLs, secrets; the time that leases run by, and the threads
-//! that wait. The one thing adapter families share.
+//! Values as the configuration writes them: sizes, durations, URLs, secrets; the time that leases run by, the threads
+//! that wait, and the traces that requests belong to. The one thing adapter families share.
 
 mod byte_size;
 mod fields;
@@ -9,6 +9,7 @@ mod nearest;
 pub mod one_thread;
 pub mod pem;
 mod seconds;
+mod trace_context;
 mod uptime;
 
 pub use byte_size::{BadByteSize, ByteSize};
@@ -17,6 +18,7 @@ pub use http_url::{BadUrl, HttpUrl};
 pub use jitter::jittered;
 pub use nearest::nearest;
 pub use seconds::{BadSeconds, Seconds};
+pub use trace_context::{TRACE, adopt, current_trace, name_in, rename};
 pub use uptime::uptime;
 
 #[cfg(test)]

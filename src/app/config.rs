@@ -9,7 +9,6 @@ mod load;
 mod read;
 mod repository;
 mod secrets;
-mod unsupported;
 mod upkeep;
 mod validate;
 mod wording;

@@ -1,6 +1,6 @@
 //! Reload: change, load, validate, build, swap. Any error keeps what runs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -25,15 +25,15 @@ pub struct Origin {
 
 impl Origin {
     /// The configuration, as it is when the server starts, and where later ones come from: the file, also where there
-    /// is none yet and the built-in configuration is used.
+    /// is none yet and the built-in configuration is used. `loaded` is what was in it a moment ago.
     ///
     /// # Errors
     /// Everything that is wrong with it.
     pub async fn open(
-        named: Option<&Path>,
+        source: Source,
+        loaded: Result<Loaded, ConfigError>,
         variables: Variables,
     ) -> Result<(Self, Config), ConfigError> {
-        let source = Source::choose(named, Path::new(""));
         let file = match &source {
             Source::File(file) => file.clone(),
             Source::Embedded => PathBuf::from(config::DEFAULT_FILE),
@@ -44,7 +44,12 @@ impl Origin {
             file,
             variables,
         };
-        let config = config::load(&source, &variables)?.announce();
+        // Again, because it may have changed; but a pipe has its content once.
+        let loaded = match &source {
+            Source::File(file) if !file.is_file() => loaded,
+            _ => config::load(&source, &variables),
+        };
+        let config = loaded?.announce();
         origin.follow(&config).await;
         Ok((origin, config))
     }
@@ -107,6 +112,9 @@ impl Reloading {
             tracing::warn!(
                 "{file}: {key}: can't change while the server runs; it does with the next start"
             );
+        }
+        if let Some(exporting) = &shared.traces {
+            exporting.follow(built.config.observability.tracing.as_ref());
         }
         self.current.replace(built.serving());
         self.running.send_replace(Arc::new(built));

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::cli::{Cli, Command, Policy, PolicyCommand, Stop};
 use super::commands::{self, CommandError, about};
-use super::config::{self, Config, ConfigError, Source};
+use super::config::{self, Config, ConfigError, Loaded, Source};
 use super::logging;
+use super::reload::Origin;
 use super::service_manager;
 use super::shutdown::Signals;
+use crate::adapters::telemetry::traces::Traces;
 use crate::adapters::units::one_thread;
 
 /// The command failed.
@@ -51,28 +53,35 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(BAD_CONFIGURATION);
         }
     };
-    logging::start(environment("RUST_LOG").as_deref());
+    let source = Source::choose(cli.config.as_deref(), Path::new(""));
+    // Read first, because it says how to log. Whether it can be used is the command's to say.
+    let loaded = config::load(&source, &environment);
+    let observability = loaded.as_ref().map(|it| it.config.observability.clone());
+    let mut observability = observability.unwrap_or_default();
+    if !matches!(cli.command, Command::Server(_)) {
+        observability.tracing = None;
+    }
+    let traces = logging::start(environment("RUST_LOG").as_deref(), &observability);
 
-    let named = cli.config.as_deref();
     let done = match &cli.command {
         Command::CheckConfig(arguments) => execute(async |_| {
-            let config = configuration(named)?;
+            let config = loaded?.announce();
             print(&commands::check_config::check_config(config, arguments).await?)
         }),
         Command::Completions(arguments) => print(&about::completions(arguments.shell)),
         Command::HashPassword(_) => commands::hash_password::hash_password().map(success),
         Command::Man(_) => print(&about::manual()),
-        Command::Policy(policy) => execute(async |_| test_policy(&configuration(named)?, policy)),
+        Command::Policy(policy) => execute(async |_| test_policy(&loaded?.announce(), policy)),
         Command::Schema(_) => print(&about::schema()),
         Command::Scrub(arguments) => execute(async |signals| {
-            let config = configuration(named)?;
+            let config = loaded?.announce();
             let scrub = commands::scrub::scrub(config, arguments, &signals.stop);
             let is_sound = Box::pin(scrub).await?;
             Ok(ExitCode::from(if is_sound { 0 } else { DAMAGED }))
         }),
-        Command::Server(_) => serve(named),
+        Command::Server(_) => serve(source, loaded, traces),
         Command::Undelete(arguments) => execute(async |signals| {
-            let config = configuration(named)?;
+            let config = loaded?.announce();
             let undelete = commands::undelete::undelete(config, arguments, &signals.stop);
             let Some(restored) = Box::pin(undelete).await? else {
                 eprintln!("no deletion of it is known");
@@ -83,7 +92,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }),
         Command::Version(_) => print(&about::version()),
         Command::Why(arguments) => execute(async |signals| {
-            let why = commands::why::why(configuration(named)?, arguments, &signals.stop);
+            let why = commands::why::why(loaded?.announce(), arguments, &signals.stop);
             let answer = Box::pin(why).await?;
             println!("{}", answer.text);
             let code = match answer.known {
@@ -108,11 +117,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 /// While there is one thread: the socket is looked for in the environment, which is changed.
-fn serve(named: Option<&Path>) -> Result<ExitCode, CommandError> {
+fn serve(
+    source: Source,
+    loaded: Result<Loaded, ConfigError>,
+    traces: Option<Traces>,
+) -> Result<ExitCode, CommandError> {
     let socket = service_manager::inherited().map_err(CommandError::Inherited)?;
     execute(async |signals| {
         let stop = signals.stop.clone();
-        let served = commands::server::server(named, environment, socket, stop).await;
+        let opening = Origin::open(source, loaded, environment);
+        let served = commands::server::server(opening, socket, traces, stop).await;
         served.map(success)
     })
 }
@@ -144,11 +158,6 @@ where
     });
     runtime.shutdown_timeout(LAST_CALLS);
     result
-}
-
-fn configuration(named: Option<&Path>) -> Result<Config, ConfigError> {
-    let source = Source::choose(named, Path::new(""));
-    Ok(config::load(&source, &environment)?.announce())
 }
 
 fn test_policy(config: &Config, policy: &Policy) -> Result<ExitCode, CommandError> {

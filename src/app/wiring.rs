@@ -12,6 +12,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use rustls::ServerConfig;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ use crate::adapters::identities::Identities;
 use crate::adapters::redis::{Redis, RedisCache};
 use crate::adapters::storage::StoreMetrics;
 use crate::adapters::tasks::RuntimeTasks;
+use crate::adapters::telemetry::config::TracingConfig;
+use crate::adapters::telemetry::traces::{Exporting, TraceMetrics, Traces};
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
 use crate::adapters::telemetry::upstreams::UpstreamMetrics;
 use crate::adapters::tokens::{Keys, SignedTokens};
@@ -116,6 +119,10 @@ pub struct Shared {
     pub store: StoreMetrics,
     /// What is counted of upstreams.
     pub upstreams: UpstreamMetrics,
+    /// What sends traces, where the server began with them.
+    pub traces: Option<Exporting>,
+    /// What became of traces.
+    pub trace_metrics: TraceMetrics,
     /// Stores that follow others.
     successions: TaskTracker,
 }
@@ -130,7 +137,17 @@ impl Shared {
             upkeep: UpkeepMetrics::default(),
             store: StoreMetrics::default(),
             upstreams: UpstreamMetrics::default(),
+            traces: None,
+            trace_metrics: TraceMetrics::default(),
             successions: TaskTracker::new(),
+        }
+    }
+
+    /// Sends these traces to where `config` says.
+    pub fn trace(&mut self, traces: Option<Traces>, config: Option<&TracingConfig>) {
+        if let Some(traces) = traces {
+            self.trace_metrics = traces.metrics.clone();
+            self.traces = Some(traces.start(config));
         }
     }
 }
@@ -184,7 +201,11 @@ impl Built {
     /// Gives the store free for other servers, and those before it. Nobody uses them any more.
     pub async fn release(&self, shared: Shared) {
         shared.successions.close();
-        let released = async { tokio::join!(self.store.release(), shared.successions.wait()) };
+        let released = async {
+            let traced = shared.traces.map(Exporting::end);
+            let traced = OptionFuture::from(traced);
+            tokio::join!(self.store.release(), shared.successions.wait(), traced)
+        };
         if tokio::time::timeout(LAST_RELEASES, released).await.is_err() {
             tracing::warn!("a lease on a store is not given back, and ends by itself");
         }

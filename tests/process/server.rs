@@ -67,8 +67,13 @@ impl Place {
 
     /// Starts a server that logs what the app does, and what goes wrong.
     pub fn start_observed(&self) -> Server {
+        self.start_logging("warn,simple_registry::app=info")
+    }
+
+    /// Starts a server that logs so much.
+    pub fn start_logging(&self, filter: &str) -> Server {
         let mut command = Command::new(PROGRAM);
-        command.env("RUST_LOG", "warn,simple_registry::app=info");
+        command.env("RUST_LOG", filter);
         command.arg("-c").arg(self.config()).arg("server");
         Server::start(command, self.dir.path(), self.port)
     }
@@ -104,10 +109,7 @@ impl Place {
 
     /// Starts a server that logs everything it can.
     pub fn start_talkative(&self) -> Server {
-        let mut command = Command::new(PROGRAM);
-        command.env("RUST_LOG", "simple_registry=trace");
-        command.arg("-c").arg(self.config()).arg("server");
-        Server::start(command, self.dir.path(), self.port)
+        self.start_logging("simple_registry=trace")
     }
 
     /// Starts the server with only so many file descriptors.

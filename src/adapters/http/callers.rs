@@ -1,6 +1,6 @@
 //! Callers: who asks, and who is asked to say so.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
@@ -32,13 +32,18 @@ pub struct Visitor {
     pub connection: Arc<Connection>,
     /// What the response can be made of that the kernel fills by itself.
     pub holes: Option<Arc<Holes>>,
+    /// What is asked for.
+    pub route: Route,
+    /// Who it turned out to be, for the log; empty for who is nobody.
+    pub identity: OnceLock<Arc<Identity>>,
 }
 
 impl Visitor {
     /// Who asks, by what the request shows and its connection knows. Credentials
     /// that are wrong are refused, also where nobody would have asked for any.
     /// Where there are no identities, nobody looks at credentials.
-    pub async fn identify(&self, route: &Route) -> Result<Caller, HttpError> {
+    pub async fn identify(&self) -> Result<Caller, HttpError> {
+        let route = &self.route;
         let mut caller = Caller {
             certificate: self.connection.certificate(),
             ..Caller::default()
@@ -71,7 +76,10 @@ impl Visitor {
                 caller.scope = Some(known.scope);
             }
         }
-        self.greet(route, &caller)?;
+        if let Some(identity) = &caller.identity {
+            let _ = self.identity.set(Arc::clone(identity));
+        }
+        self.greet(&caller)?;
         Ok(caller)
     }
 
@@ -86,7 +94,10 @@ impl Visitor {
             client: client::key(address),
         };
         match login.by_password(&credentials).await {
-            Ok(Some(identity)) => Ok(identity),
+            Ok(Some(identity)) => {
+                let _ = self.identity.set(Arc::clone(&identity));
+                Ok(identity)
+            }
             Ok(None) => {
                 tracing::info!(%address, "wrong credentials");
                 Err(Cause::Unauthorized("the user name or the password is wrong").into())
@@ -105,7 +116,8 @@ impl Visitor {
     /// catalog: Docker shows its credentials nowhere unless it was asked for
     /// them there, and a list for nobody would look like one for everybody. A
     /// registry that is open to everybody asks nobody.
-    fn greet(&self, route: &Route, caller: &Caller) -> Result<(), HttpError> {
+    fn greet(&self, caller: &Caller) -> Result<(), HttpError> {
+        let route = &self.route;
         let asks = matches!(route, Route::Version | Route::Catalog(_));
         match &caller.scope {
             Some(scope) if matches!(route, Route::Catalog(_)) && !scope.catalog => {
@@ -123,7 +135,8 @@ impl Visitor {
 
     /// Adds the challenge to what another token, or any, would have prevented:
     /// who was denied something and did not log in may be allowed to as somebody.
-    pub fn challenge(&self, error: HttpError, route: &Route, anonymous: bool) -> HttpError {
+    pub fn challenge(&self, error: HttpError, anonymous: bool) -> HttpError {
+        let route = &self.route;
         let Some(login) = self.serving.registry.login() else {
             return error;
         };

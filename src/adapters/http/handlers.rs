@@ -38,8 +38,9 @@ pub struct Exchange {
     pub caller: Caller,
 }
 
-/// Does what `route` asks for, if all of it is allowed.
-pub async fn handle(route: &Route, exchange: Exchange) -> Answer {
+/// Does what the visitor asks for, if all of it is allowed.
+pub async fn handle(visitor: &Visitor, exchange: Exchange) -> Answer {
+    let route = &visitor.route;
     for need in route.needs() {
         exchange.registry.authorise(&exchange.caller, &need)?;
     }

@@ -210,7 +210,7 @@ impl Kind {
 }
 
 /// The method as a label: clients may make up others, without end.
-fn known(method: &Method) -> &'static str {
+pub(super) fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
     let mut known = KNOWN.into_iter();
     known.find(|it| *it == method.as_str()).unwrap_or("other")

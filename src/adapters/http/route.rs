@@ -92,6 +92,17 @@ pub enum Route {
     Extensions(Option<RepositoryName>),
 }
 
+/// What a request is about, as far as it is about something.
+#[derive(Default)]
+pub struct Subject<'r> {
+    /// Where.
+    pub repository: Option<&'r RepositoryName>,
+    /// What, by its digest.
+    pub digest: Option<&'r Digest>,
+    /// What, by its tag.
+    pub tag: Option<&'r Tag>,
+}
+
 impl Route {
     /// What the request means. Text that cannot be a name, a digest or a
     /// number is refused as such, never as an address that does not exist.

@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -14,6 +14,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::admission::Place;
@@ -27,6 +28,7 @@ use super::headers;
 use super::health::Probe;
 use super::query::Query;
 use super::route::{NO_ACTION, NS, Route};
+use super::trace;
 use crate::domain::model::Caller;
 
 /// Everything that requests share.
@@ -43,6 +45,8 @@ struct Outcome {
     action: &'static str,
     result: Result<Response<ResponseBody>, HttpError>,
     place: Option<Arc<Place>>,
+    /// Who came in.
+    visitor: Option<Arc<Visitor>>,
 }
 
 impl Service {
@@ -88,13 +92,19 @@ impl Service {
             return Ok(Response::from_parts(head, body));
         }
         let had_credentials = head.headers.contains_key(AUTHORIZATION);
+        let span = trace::begin(&head, &id, connection.is_encrypted());
+        let length = incoming.size_hint().exact();
         let received = Received::new(incoming);
         let counted = metrics.received.clone();
         let body = RequestBody::new(received.clone(), query_timeout, counted);
-        let outcome = self.outcome(connection, head, body, query_timeout).await;
+        let outcome = self.outcome(connection, head, body, query_timeout, &span);
+        let outcome = outcome.await;
         if !received.end(outcome.result.is_err() && !asked_first).await {
             connection.leave_unread();
         }
+        let visitor = outcome.visitor.as_deref();
+        // The lines below belong to the request's trace.
+        let entered = span.enter();
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {
@@ -112,10 +122,18 @@ impl Service {
             path,
             status = response.status().as_u16(),
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            // Last: what reads these lines knows the others by their order.
+            // From here on last: what reads these lines knows the others by their order.
             action = outcome.action,
+            identity = visitor.and_then(|it| Some(&*it.identity.get()?.id)),
+            repository = visitor.and_then(|it| it.route.subject().repository.map(display)),
+            digest = visitor.and_then(|it| it.route.subject().digest.map(display)),
+            reference = visitor.and_then(|it| it.route.subject().tag.map(display)),
+            received = length.filter(|it| *it > 0),
+            length = promised(&response),
             "request"
         );
+        trace::end(&span, outcome.action, visitor, response.status());
+        drop(entered);
         let (head, body) = response.into_parts();
         let (place, counted) = (outcome.place, metrics.sent.clone());
         let body = Outgoing::new(body, query_timeout, active, place, counted);
@@ -135,11 +153,13 @@ impl Service {
         head: Parts,
         body: RequestBody,
         patience: Duration,
+        span: &Span,
     ) -> Outcome {
         let refused = |action, error: HttpError| Outcome {
             action,
             result: Err(error),
             place: None,
+            visitor: None,
         };
         let uri = &head.uri;
         let serving = self.current.get();
@@ -158,19 +178,23 @@ impl Service {
         // Only now: what was replaced while this waited is over.
         let serving = self.current.get();
         let is_one_at_a_time = head.version <= Version::HTTP_11;
+        let registry = Arc::clone(&serving.registry);
+        let visitor = Arc::new(Visitor {
+            serving,
+            headers: head.headers,
+            authority: head.uri.authority().cloned(),
+            connection: Arc::clone(connection),
+            holes: connection.holes().filter(|_| is_one_at_a_time).cloned(),
+            route,
+            identity: OnceLock::new(),
+        });
         let exchange = Exchange {
-            registry: Arc::clone(&serving.registry),
-            visitor: Arc::new(Visitor {
-                serving,
-                headers: head.headers,
-                authority: head.uri.authority().cloned(),
-                connection: Arc::clone(connection),
-                holes: connection.holes().filter(|_| is_one_at_a_time).cloned(),
-            }),
+            registry,
+            visitor: Arc::clone(&visitor),
             body,
             caller: Caller::default(),
         };
-        let mut result = self.run(route, exchange, &place).await;
+        let mut result = self.run(exchange, &place, span).await;
         if let (Some(named), Ok(response)) = (named, &mut result) {
             let answered = headers::value(named);
             response
@@ -181,6 +205,7 @@ impl Service {
             action,
             result,
             place: Some(place),
+            visitor: Some(visitor),
         }
     }
 
@@ -192,18 +217,17 @@ impl Service {
     /// longer to finish, because its client would only do it all again.
     async fn run(
         &self,
-        route: Route,
         exchange: Exchange,
         place: &Arc<Place>,
+        span: &Span,
     ) -> Result<Response<ResponseBody>, HttpError> {
         let pulse = exchange.body.pulse();
         pulse.beat();
-        let writes = route.writes();
+        let writes = exchange.visitor.route.writes();
         let settings = &exchange.visitor.serving.settings;
         let (query_timeout, grace_period) = (settings.query_timeout, settings.grace_period);
-        let mut work = AssertUnwindSafe(answer(route, exchange))
-            .catch_unwind()
-            .boxed();
+        let work = AssertUnwindSafe(answer(exchange)).catch_unwind().boxed();
+        let mut work = work.instrument(span.clone());
         let done = if let Some(done) = (&mut work).now_or_never() {
             // Most of what is only looked at is in memory: no task, no alarm.
             done
@@ -229,17 +253,17 @@ impl Service {
 }
 
 /// Finds out who asks, and does what they ask for.
-async fn answer(route: Route, exchange: Exchange) -> Result<Response<ResponseBody>, HttpError> {
+async fn answer(exchange: Exchange) -> Result<Response<ResponseBody>, HttpError> {
     let visitor = Arc::clone(&exchange.visitor);
     let mut anonymous = true;
-    let answer = match visitor.identify(&route).await {
+    let answer = match visitor.identify().await {
         Ok(caller) => {
             anonymous = caller.identity.is_none();
-            handlers::handle(&route, Exchange { caller, ..exchange }).await
+            handlers::handle(&visitor, Exchange { caller, ..exchange }).await
         }
         Err(error) => Err(error),
     };
-    answer.map_err(|error| visitor.challenge(error, &route, anonymous))
+    answer.map_err(|error| visitor.challenge(error, anonymous))
 }
 
 /// What a panic said.
@@ -270,6 +294,13 @@ fn finish(response: Response<ResponseBody>, method: &Method) -> Response<Respons
     }
     *response.body_mut() = body::empty();
     response
+}
+
+/// How long the body is, where that is said.
+fn promised(response: &Response<ResponseBody>) -> Option<u64> {
+    let length = response.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|it| it.to_str().ok()?.parse().ok());
+    length.or_else(|| response.body().size_hint().exact())
 }
 
 /// The one place where a request's failure is logged. The query stays out of

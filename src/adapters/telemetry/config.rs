@@ -24,6 +24,19 @@ pub struct ObservabilityConfig {
     pub port: Option<u16>,
     /// Whether `/metrics`, which names repositories, is on the main listener too.
     pub on_main: bool,
+    /// How lines of the log are written.
+    pub log_format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object on each line, with its fields flat.
+    Json,
 }
 
 impl ObservabilityConfig {

@@ -5,13 +5,15 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{ClientBuilder, Method, Response, Url};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug_span};
 
 use super::Patience;
 use super::config::UpstreamConfig;
 use super::error::Asked;
 use super::reach::Reach;
 use super::tls::{self, Clients};
-use crate::adapters::units::jittered;
+use crate::adapters::units::{TRACE, jittered, name_in};
 use crate::ports::UpstreamError;
 
 /// How often a question is asked again that met a broken connection or a server's error.
@@ -112,18 +114,23 @@ impl Transport {
     ) -> Result<Answer, Failure> {
         let mut url = question.url.clone();
         for _ in 0..=self.max_redirect {
+            let span = call(&question.method, &url);
+            let mut headers = question.headers.clone();
             let client = if self.reach.is_home(&url) {
+                name_in(&mut headers, &span);
                 &self.clients.near
             } else {
                 &self.clients.far
             };
             let mut request = client
                 .request(question.method.clone(), url.clone())
-                .headers(question.headers.clone());
+                .headers(headers);
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value);
             }
-            let response = request.send().await?;
+            let response = request.send().instrument(span.clone()).await;
+            answered(&span, &response);
+            let response = response?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 let elsewhere = url.origin() != question.url.origin();
                 return Ok(Answer {
@@ -153,6 +160,32 @@ impl Transport {
         Err(Failure::Misled(format!(
             "it leads on after {most} redirects (max_redirect)"
         )))
+    }
+}
+
+/// The span of one request to somebody else. What a query has may be a secret.
+fn call(method: &Method, url: &Url) -> Span {
+    debug_span!(
+        target: TRACE,
+        "upstream",
+        otel.name = method.as_str(),
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = method.as_str(),
+        http.response.status_code = Empty,
+        server.address = url.host_str(),
+        server.port = url.port_or_known_default(),
+        url.scheme = url.scheme(),
+        url.path = url.path(),
+    )
+}
+
+/// To its client, also a refusal is an error.
+fn answered(span: &Span, response: &reqwest::Result<Response>) {
+    let status = response.as_ref().ok().map(Response::status);
+    span.record("http.response.status_code", status.map(|it| it.as_u16()));
+    if status.is_none_or(|it| it.as_u16() >= 400) {
+        span.record("otel.status_code", "ERROR");
     }
 }
 

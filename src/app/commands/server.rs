@@ -3,7 +3,6 @@
 mod retention;
 
 use std::net::{self, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +19,10 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::http::{self, Current};
 use crate::adapters::telemetry::caches::Caches;
 use crate::adapters::telemetry::process::Process;
+use crate::adapters::telemetry::traces::Traces;
 use crate::adapters::telemetry::upkeep::UpkeepMetrics;
-use crate::app::config::Config;
-use crate::app::reload::{Origin, Reloading, Variables};
+use crate::app::config::{Config, ConfigError};
+use crate::app::reload::{Origin, Reloading};
 use crate::app::service_manager;
 use crate::app::shutdown::Hangups;
 use crate::app::wiring::{self, Built, Shared};
@@ -37,21 +37,22 @@ const DOUBTS: usize = 20;
 /// How long a server that has just started has other things to do than to collect.
 const FIRST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Serves what the configuration describes, now and whenever it changes, until `stop` is cancelled and what was running
+/// Serves what the configuration that is opened describes, now and whenever it changes, until `stop` is cancelled and what was running
 /// is done: on `socket`, where a service manager has opened one, else on the address of the configuration.
 ///
 /// # Errors
 /// When the registry can't be built from the configuration, the address can't be listened on, or the store is no
 /// longer this server's.
 pub async fn server(
-    named: Option<&Path>,
-    variables: Variables,
+    opening: impl Future<Output = Result<(Origin, Config), ConfigError>>,
     socket: Option<net::TcpListener>,
+    traces: Option<Traces>,
     stop: CancellationToken,
 ) -> Result<(), CommandError> {
     let hangups = Hangups::listen().map_err(CommandError::Runtime)?;
-    let (origin, config) = Origin::open(named, variables).await?;
-    let shared = Shared::new(stop.clone());
+    let (origin, config) = opening.await?;
+    let mut shared = Shared::new(stop.clone());
+    shared.trace(traces, config.observability.tracing.as_ref());
     // Storage first: a port that is open and can't serve would be taken for a registry.
     let built = tokio::select! {
         built = wiring::build(config, None, &shared) => built?,
@@ -148,6 +149,7 @@ fn metrics(shared: &Shared) -> Registry {
     shared.store.register(&mut registry);
     shared.upstreams.register(&mut registry);
     registry.register_collector(Box::new(Caches));
+    shared.trace_metrics.register(&mut registry);
     registry
 }
 

@@ -74,30 +74,4 @@ impl<'t> Document<'t> {
     pub(super) fn place_of(&self, span: &Range<usize>) -> Place {
         Place::of(self.text, span.start)
     }
-
-    /// The keys that are there of `pattern`, whose keys are separated by dots; `*` stands for any key.
-    pub(super) fn find(&self, pattern: &str) -> Vec<KeyPath> {
-        let mut found = Vec::new();
-        let steps: Vec<&str> = pattern.split('.').collect();
-        search(self.root.get_ref(), &steps, &KeyPath::default(), &mut found);
-        found
-    }
-}
-
-fn search(table: &DeTable<'_>, steps: &[&str], path: &KeyPath, found: &mut Vec<KeyPath>) {
-    let Some((step, rest)) = steps.split_first() else {
-        return;
-    };
-    for (key, value) in table {
-        let key = key.get_ref();
-        if *step != "*" && *step != key.as_ref() {
-            continue;
-        }
-        let path = path.key(key);
-        match value.get_ref().as_table() {
-            _ if rest.is_empty() => found.push(path),
-            Some(table) => search(table, rest, &path, found),
-            None => {}
-        }
-    }
 }

@@ -32,11 +32,6 @@ impl<'d> Findings<'d> {
         self.warnings.push(warning);
     }
 
-    /// Whether nothing was refused so far.
-    pub(super) fn is_usable(&self) -> bool {
-        self.problems.is_empty()
-    }
-
     /// The warnings, or else the problems; each in the order of the file.
     pub(super) fn finish(mut self) -> Result<Vec<Problem>, Vec<Problem>> {
         self.problems.sort();

@@ -1,4 +1,4 @@
-//! From a file to a checked `Config`: read, parse, put in the secrets, check, refuse what does not exist yet.
+//! From a file to a checked `Config`: read, parse, put in the secrets, check.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -8,7 +8,7 @@ use super::document::Document;
 use super::error::{ConfigError, Place, Problem};
 use super::findings::Findings;
 use super::key_path::KeyPath;
-use super::{Config, read, secrets, unsupported, validate};
+use super::{Config, read, secrets, validate};
 
 /// The configuration of a program that was given none.
 const EMBEDDED: &str = include_str!("embedded.toml");
@@ -109,10 +109,6 @@ pub fn parse(file: &str, text: &str, environment: Environment<'_>) -> Result<Loa
     let mut findings = Findings::new(&document);
     secrets::resolve(&mut config, environment, &mut findings);
     validate::check(&mut config, &mut findings);
-    // Last, so that a mistake in a section is told even where the section can't be used yet.
-    if findings.is_usable() {
-        unsupported::refuse(&document, &mut findings);
-    }
 
     let warnings = findings.finish().map_err(invalid)?;
     Ok(Loaded {

@@ -105,24 +105,6 @@ fn a_bad_configuration_ends_with_64_and_its_place() {
 }
 
 #[test]
-fn what_this_version_can_not_do_is_refused_by_name() {
-    let config = "[storage.fs]\nroot_dir = 'data'\n[observability.tracing]\nendpoint = 'http://x'\n\
-                  [observability]\non_main = true\n";
-
-    let output = run(Some(config), &["server"]);
-
-    assert_eq!(output.status.code(), Some(64));
-    let errors = errors(&output);
-    let lines: Vec<&str> = errors.lines().collect();
-    assert_eq!(lines.len(), 1, "{errors}");
-    assert!(
-        lines[0]
-            .starts_with("config.toml:3:16: observability.tracing: not part of this version yet; "),
-        "{errors}"
-    );
-}
-
-#[test]
 fn a_secret_comes_from_the_environment_or_is_told_to_be_missing() {
     let directory = TempDir::new().unwrap();
     let config = "[storage.fs]\nroot_dir = 'data'\n[token]\nkey = '${SIMPLE_REGISTRY_TEST_KEY}'\n";

@@ -4,11 +4,10 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use simple_registry::app::commands::server::server;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Authority, Call, TlsClient};
+use crate::support::{Authority, Call, TlsClient, serve};
 
 /// How long after it was made a change counts at the latest.
 const SOON: Duration = Duration::from_secs(2);
@@ -42,7 +41,7 @@ async fn start(authority: &Authority) -> (Files, SocketAddr, CancellationToken) 
     );
     let stop = CancellationToken::new();
     let (file, told) = (files.0.path().join("config.toml"), stop.clone());
-    tokio::spawn(async move { server(Some(&file), |_| None, None, told).await.unwrap() });
+    tokio::spawn(async move { serve(file, told).await.unwrap() });
     while tokio::net::TcpStream::connect(address).await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

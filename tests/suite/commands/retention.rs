@@ -13,7 +13,6 @@ use simple_registry::adapters::cel::retention_rule;
 use simple_registry::adapters::clock::SystemClock;
 use simple_registry::adapters::locks::MemoryLocks;
 use simple_registry::adapters::storage;
-use simple_registry::app::commands::server::server;
 use simple_registry::app::config::parse;
 use simple_registry::app::wiring;
 use simple_registry::domain::collector::{Collector, CollectorSettings};
@@ -24,7 +23,7 @@ use simple_registry::ports::{Clock, LockManager, StoragePorts};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Image, Setup, TestRegistry, digest_of, manifest, random};
+use crate::support::{Image, Setup, TestRegistry, digest_of, manifest, random, serve};
 
 const REFERENCE: &str = include_str!("../../../docs/retention.md");
 
@@ -440,7 +439,7 @@ async fn a_server_applies_its_rules_as_they_are_now_and_never_by_force() {
     write("image.tag != null");
     let stop = CancellationToken::new();
     let (named, told) = (file.clone(), stop.clone());
-    let running = tokio::spawn(async move { server(Some(&named), |_| None, None, told).await });
+    let running = tokio::spawn(async move { serve(named, told).await });
     tokio::time::sleep(Duration::from_millis(2500)).await;
     tree.assert_pulls("app", "old").await;
 

@@ -52,6 +52,15 @@ fn load(example: &str) -> Result<Loaded, String> {
 }
 
 #[test]
+fn traces_need_an_endpoint_only() {
+    let loaded = load("[observability.tracing]\nendpoint = 'http://localhost:4317'\n").unwrap();
+
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let tracing = loaded.config.observability.tracing.unwrap();
+    assert_eq!(tracing.sampling_rate.to_string(), "1");
+}
+
+#[test]
 fn the_upstreams_load_in_their_order() {
     let loaded = load(UPSTREAMS).unwrap();
 

@@ -1,6 +1,6 @@
 //! Needs: what a request needs permission for.
 
-use super::Route;
+use super::{Route, Subject};
 use crate::domain::model::{
     AccessRequest, Action, Digest, Reference, RepositoryName, Rights, Scope,
 };
@@ -87,6 +87,51 @@ impl Route {
             Self::ListReferrers { .. } => Action::GetReferrers,
         };
         action.as_str()
+    }
+
+    /// What it is about.
+    pub fn subject(&self) -> Subject<'_> {
+        let (repository, digest, tag) = match self {
+            Self::Version
+            | Self::Catalog(_)
+            | Self::Token(_)
+            | Self::TokenByForm
+            | Self::Extensions(None) => (None, None, None),
+            Self::StartUpload(name, _)
+            | Self::AppendUpload(name, _)
+            | Self::UploadStatus(name, _)
+            | Self::CancelUpload(name, _)
+            | Self::ListTags(name, _)
+            | Self::Extensions(Some(name)) => (Some(name), None, None),
+            Self::GetBlob(name, digest)
+            | Self::StatBlob(name, digest)
+            | Self::DeleteBlob(name, digest)
+            | Self::PushBlob(name, digest)
+            | Self::FinishUpload(name, _, digest)
+            | Self::GetManifest(name, Reference::Digest(digest))
+            | Self::StatManifest(name, Reference::Digest(digest))
+            | Self::DeleteManifest(name, Reference::Digest(digest))
+            | Self::PutManifest(name, Reference::Digest(digest), _)
+            | Self::MountBlob {
+                repository: name,
+                digest,
+                ..
+            }
+            | Self::ListReferrers {
+                repository: name,
+                subject: digest,
+                ..
+            } => (Some(name), Some(digest), None),
+            Self::GetManifest(name, Reference::Tag(tag))
+            | Self::StatManifest(name, Reference::Tag(tag))
+            | Self::DeleteManifest(name, Reference::Tag(tag))
+            | Self::PutManifest(name, Reference::Tag(tag), _) => (Some(name), None, Some(tag)),
+        };
+        Subject {
+            repository,
+            digest,
+            tag,
+        }
     }
 
     /// What a token must be for that is to do as much, and what clients that

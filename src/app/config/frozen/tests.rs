@@ -76,3 +76,21 @@ fn the_sampling_rate_stays_and_the_endpoint_moves() {
     assert_eq!(kept, ["observability.tracing.sampling_rate"]);
     assert_eq!(new, traced("http://two", 0.5));
 }
+
+#[test]
+fn there_are_traces_or_none_and_lines_of_one_kind_until_the_next_start() {
+    let observed = |text: &str| {
+        let mut config = config("");
+        let text = format!("storage.fs.root_dir = \"r\"\n{text}");
+        config.observability = parse("c", &text, &|_| None).unwrap().config.observability;
+        config
+    };
+    let traced = observed("observability.tracing.endpoint = \"http://one\"");
+    let mut new = observed("observability.log_format = \"json\"");
+
+    let kept = new.freeze(&traced);
+
+    assert_eq!(kept, ["observability.log_format", "observability.tracing"]);
+    assert_eq!(new, traced);
+    assert_eq!(observed("").freeze(&traced), ["observability.tracing"]);
+}

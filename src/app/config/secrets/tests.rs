@@ -37,7 +37,7 @@ fn every_secret_can_come_from_the_environment() {
 
     resolve(&mut config, &variable, &mut findings);
 
-    assert!(findings.is_usable());
+    assert!(findings.finish().is_ok());
     let all = secrets(&mut config);
     assert!(all.iter().all(|(_, secret)| secret.expose() == "value"));
     assert_eq!(all.len(), hidden, "a secret is missing from the list");
