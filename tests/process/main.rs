@@ -10,6 +10,8 @@ mod full_disk;
 mod log;
 mod metrics;
 mod otlp;
+#[path = "../suite/support/ports.rs"]
+mod ports;
 mod race;
 mod random;
 mod reload;

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use crate::client::Client;
+use crate::ports::free_port;
 use crate::server::Place;
 
 const DOCS: &str = include_str!("../../docs/observability.md");
@@ -30,9 +31,7 @@ fn shown(classic: &str) -> BTreeSet<(String, String)> {
 
 #[test]
 fn every_metric_is_documented_and_every_documented_one_is_shown() {
-    let monitors = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = monitors.local_addr().unwrap().port();
-    drop(monitors);
+    let port = free_port();
     let place = Place::new(&format!(
         "observability = {{ bind_address = '127.0.0.1', port = {port} }}\n\
          [[repository.mirror.upstream]]\nurl = 'http://127.0.0.1:1'"

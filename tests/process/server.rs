@@ -10,6 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::client::Client;
+use crate::ports::free_port;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_simple-registry");
 
@@ -42,8 +43,7 @@ impl Place {
 
     fn over(dir: tempfile::TempDir, extra: &str, storage: &str) -> Self {
         // Free now, and free again after each kill: SO_REUSEADDR is tokio's default.
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port();
         let config = format!(
             "{extra}\n[server]\nport = {port}\n{storage}\
              [repository.\"*\".access_policy]\ndefault_allow = true\n"

@@ -1,12 +1,12 @@
 //! Traces, as somebody gets them who collects them.
 
 use std::fs;
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
 use crate::otlp::Receiver;
+use crate::ports::free_port;
 use crate::server::Place;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -192,9 +192,7 @@ fn a_question_to_an_upstream_is_a_child_that_the_upstream_is_told_of() {
 
 #[test]
 fn a_collector_that_is_not_there_is_told_of_once_and_counted() {
-    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = free_port();
     let place = traced(&format!("http://127.0.0.1:{port}"), "");
     let mut server = place.start_logging("info");
     let told = |words: &str| place.log().matches(words).count();

@@ -13,6 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tracing::{Instrument, Span, debug_span};
 
+use crate::adapters::units::TRACE;
+
 /// From what memory answers to what a slow bucket needs, in seconds.
 const BUCKETS: [f64; 9] = [0.000_1, 0.000_5, 0.002, 0.01, 0.05, 0.2, 1.0, 5.0, 30.0];
 
@@ -88,13 +90,18 @@ impl StoreMetrics {
     pub(super) fn call(&self, operation: &'static str, path: impl Display) -> Call {
         let by = By { operation };
         let duration = self.duration.get_or_create(&by).clone();
-        let span = debug_span!(
-            target: "simple_registry::trace",
-            "store",
-            otel.name = %format_args!("store {operation}"),
-            operation,
-            %path,
-        );
+        // What nobody asked for, as the collector's passes, would be thousands of traces of one span.
+        let span = if Span::current().is_disabled() {
+            Span::none()
+        } else {
+            debug_span!(
+                target: TRACE,
+                "store",
+                otel.name = %format_args!("store {operation}"),
+                operation,
+                %path,
+            )
+        };
         Call {
             timer: Some(Timer(duration, Instant::now())),
             errors: self.errors.get_or_create(&by).clone(),

@@ -1,13 +1,13 @@
 //! Certificates that change while the server runs (lessons.md, correctness 45; `tests/process/reload.rs` has the rest).
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Authority, Call, TlsClient, serve};
+use crate::support::{Authority, Call, TlsClient, free_port, serve};
 
 /// How long after it was made a change counts at the latest.
 const SOON: Duration = Duration::from_secs(2);
@@ -26,9 +26,7 @@ async fn start(authority: &Authority) -> (Files, SocketAddr, CancellationToken) 
     let pair = authority.server();
     files.write("server.pem", &pair.certificate);
     files.write("server.key", &pair.key);
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let dir = files.0.path().display();
     let port = address.port();
     files.write(

@@ -23,7 +23,7 @@ use simple_registry::ports::{Clock, LockManager, StoragePorts};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Image, Setup, TestRegistry, digest_of, manifest, random, serve};
+use crate::support::{Image, Setup, TestRegistry, digest_of, free_port, manifest, random, serve};
 
 const REFERENCE: &str = include_str!("../../../docs/retention.md");
 
@@ -424,9 +424,7 @@ async fn a_server_applies_its_rules_as_they_are_now_and_never_by_force() {
     }
     tree.image("app", "old", 9, 30).await;
     tree.image("gone", "old", 9, 30).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    let port = free_port();
     let dir = tree.directory.path().display().to_string();
     let file = tree.directory.path().join("config.toml");
     let write = |rule: &str| {

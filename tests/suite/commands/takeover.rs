@@ -14,7 +14,7 @@ use simple_registry::domain::scrub::Fate;
 use simple_registry::ports::{Clock, LockManager};
 
 use crate::contracts::scrub::Reached;
-use crate::support::{Call, Image, digest_of};
+use crate::support::{Call, Image, digest_of, free_port};
 
 /// The other registry; it ends with the value.
 struct Distribution {
@@ -33,9 +33,7 @@ impl Distribution {
     /// Over `data` in this directory.
     async fn start(directory: &Path) -> Self {
         loop {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            let address = free.local_addr().unwrap();
-            drop(free);
+            let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
             let data = directory.join("data");
             let config = format!(
                 "version: 0.1\nlog: {{level: error}}\n\

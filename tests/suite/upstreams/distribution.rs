@@ -14,7 +14,9 @@ use simple_registry::ports::{Upstream, UpstreamError};
 use tempfile::TempDir;
 
 use super::{digest, image, latest, open, read};
-use crate::support::{Authority, Image, Pair, Reply, Script, Setup, TestRegistry, random};
+use crate::support::{
+    Authority, Image, Pair, Reply, Script, Setup, TestRegistry, free_port, random,
+};
 
 /// `bob`, whose password is `secret`, by a hash that costs next to nothing.
 const HTPASSWD: &str = "bob:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a\n";
@@ -57,9 +59,7 @@ impl Distribution {
         }
         let auth = auth.replace("ROOT", root.path().to_str().unwrap());
         loop {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
+            let port = free_port();
             let config = format!(
                 "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
                  http: {{addr: '127.0.0.1:{port}', secret: x}}\nauth: {auth}\n",

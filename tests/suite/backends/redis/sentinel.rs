@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::server::RedisServer;
 use super::{PATIENCE, key, locks_with};
+use crate::support::free_port;
 
 struct Sentinel {
     port: u16,
@@ -16,9 +17,7 @@ impl Sentinel {
     fn of(primary: &RedisServer) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("sentinel.conf");
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let text = format!(
             "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\n\
              sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 2000\n",

@@ -6,6 +6,8 @@ use std::time::Duration;
 use redis::Client;
 use tempfile::TempDir;
 
+use crate::support::free_port;
+
 pub struct RedisServer {
     pub port: u16,
     directory: TempDir,
@@ -22,9 +24,7 @@ impl RedisServer {
         let directory = tempfile::tempdir().unwrap();
         let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
         loop {
-            let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            let port = free.local_addr().unwrap().port();
-            drop(free);
+            let port = free_port();
             let mut child = launch(port, &directory, &arguments);
             if is_up(port, &mut child) {
                 return Self {
