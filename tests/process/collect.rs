@@ -332,15 +332,18 @@ fn places() -> (Vec<Arc<Place>>, PathBuf) {
     (places.collect(), files.into())
 }
 
-/// Scrubs again and again, now and then not to its end.
+/// Scrubs again and again, every other time with all content read, and now and then not to its end. It never finds
+/// anything that it can't mend.
 fn scrub(place: &Place, mut random: Random, stop: &AtomicBool, tally: &Tally) {
+    let findings = place.dir.path().join("findings");
     while !stop.load(Ordering::Relaxed) {
         let mut command = place.command();
-        command
-            .arg("scrub")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut scrub = command.spawn().unwrap();
+        command.arg("scrub");
+        if random.below(2) == 0 {
+            command.arg("--verify");
+        }
+        let out = std::fs::File::create(&findings).unwrap();
+        let mut scrub = command.stdout(out).stderr(Stdio::null()).spawn().unwrap();
         let patience = Duration::from_millis(random.below(if on_s3() { 20_000 } else { 2000 }));
         let begun = Instant::now();
         while scrub.try_wait().unwrap().is_none() {
@@ -349,8 +352,14 @@ fn scrub(place: &Place, mut random: Random, stop: &AtomicBool, tally: &Tally) {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        if scrub.wait().unwrap().success() {
-            Tally::count(&tally.scrubs);
+        match scrub.wait().unwrap().code() {
+            Some(0) => Tally::count(&tally.scrubs),
+            Some(2) => {
+                let told = std::fs::read_to_string(&findings).unwrap();
+                tally.broken.lock().unwrap().push(format!("scrub: {told}"));
+            }
+            // It was killed, or something could not be looked at: the server was.
+            _ => {}
         }
         std::thread::sleep(Duration::from_millis(200));
     }
