@@ -4,14 +4,14 @@ pub mod config;
 mod failures;
 mod password_hash;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
-use siphasher::sip128::SipHasher24;
+use siphasher::sip128::SipHasher13;
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -35,12 +35,12 @@ const REMEMBERED: Duration = Duration::from_mins(5);
 pub struct Identities(Arc<Shared>);
 
 struct Shared {
-    by_username: HashMap<String, Known>,
+    by_username: BTreeMap<String, Known>,
     /// What is hashed against for a user name that nobody has.
     decoy: PasswordHash,
     /// Makes the tags by which passwords are remembered. Nobody else has its key, which ends with the process: so
     /// nobody can make a password for a tag, or learn anything from how long two tags are compared.
-    tags: SipHasher24,
+    tags: SipHasher13,
     failures: Arc<Failures>,
     pool: Arc<Semaphore>,
     hashed: AtomicU64,
@@ -97,7 +97,7 @@ impl Identities {
         failures: Arc<Failures>,
         pool: Arc<Semaphore>,
     ) -> Result<Option<Self>, IdentityError> {
-        let mut by_username = HashMap::new();
+        let mut by_username = BTreeMap::new();
         for (id, config) in identities {
             let password = PasswordHash::parse(&config.password);
             let password = password.map_err(|source| IdentityError {
@@ -124,7 +124,7 @@ impl Identities {
         Ok(Some(Self(Arc::new(Shared {
             by_username,
             decoy,
-            tags: SipHasher24::new_with_keys(one, other),
+            tags: SipHasher13::new_with_keys(one, other),
             failures,
             pool,
             hashed: AtomicU64::new(0),

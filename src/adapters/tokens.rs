@@ -33,8 +33,14 @@ const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.";
 /// No token of ours is longer.
 const LONGEST: usize = 8 * 1024;
 
+/// A signature: 32 bytes, in base64url.
+const SIGNATURE: usize = 43;
+
 /// How many verified tokens are remembered. More are in use at a time in few places, and there they are verified again.
 const REMEMBERED: usize = 4096;
+
+/// No longer ones are: anybody can ask for one that is good for many repositories.
+const LONGEST_REMEMBERED: usize = 1024;
 
 /// Gives tokens, signed by one of its keys.
 pub struct SignedTokens {
@@ -42,12 +48,16 @@ pub struct SignedTokens {
     lifetime: Duration,
     keys: Keys,
     clock: Arc<dyn Clock>,
-    /// Makes the tags by which verified tokens are remembered. Nobody else has its key, which ends with the process.
+    /// Makes the tags of signatures, by which verified tokens are remembered. Nobody else has its key, which ends with
+    /// the process: so nobody learns anything of a signature from how long two tags are compared. What was signed is no
+    /// secret, and is compared as it is.
     tags: SipHasher13,
     verified: Mutex<BTreeMap<u128, Verified>>,
 }
 
 struct Verified {
+    /// The token but for its signature.
+    signed: Box<[u8]>,
     claims: Claims,
     exp: i64,
 }
@@ -87,11 +97,12 @@ impl SignedTokens {
         (payload.aud == self.service && now < payload.exp).then_some(payload)
     }
 
-    fn verify(&self, token: &str, now: i64) -> Option<Verified> {
-        let (signed, signature) = token.rsplit_once('.')?;
-        let payload = signed.strip_prefix(HEADER)?;
+    /// `signed` ends with the dot before the signature.
+    fn verify(&self, signed: &[u8], signature: &[u8], now: i64) -> Option<Verified> {
+        let text = signed.strip_suffix(b".")?;
+        let payload = text.strip_prefix(HEADER.as_bytes())?;
         let signature = BASE64.decode(signature).ok()?;
-        if !self.keys.signed(signed.as_bytes(), &signature) {
+        if !self.keys.signed(text, &signature) {
             return None;
         }
         let json = BASE64.decode(payload).ok()?;
@@ -107,6 +118,7 @@ impl SignedTokens {
         let scope = Arc::new(Scope::parse([&*payload.scope]));
         let claims = Claims { bearer, scope };
         Some(Verified {
+            signed: signed.into(),
             claims,
             exp: payload.exp,
         })
@@ -149,24 +161,27 @@ impl Tokens for SignedTokens {
         })
     }
 
-    fn read(&self, token: &str) -> Option<Claims> {
+    fn read(&self, token: &[u8]) -> Option<Claims> {
         if token.len() > LONGEST {
             return None;
         }
         let now = seconds(self.clock.now());
-        let tag = self.tags.hash(token.strip_prefix(HEADER)?.as_bytes());
-        let tag = tag.as_u128();
+        let (signed, signature) = token.split_at_checked(token.len().checked_sub(SIGNATURE)?)?;
+        let tag = self.tags.hash(signature).as_u128();
         let verified = || self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = verified().get(&tag) {
+        if let Some(known) = verified()
+            .get(&tag)
+            .filter(|known| *known.signed == *signed)
+        {
             return (now < known.exp).then(|| known.claims.clone());
         }
-        let token = self.verify(token, now)?;
+        let token = self.verify(signed, signature, now)?;
         let claims = token.claims.clone();
         let mut verified = verified();
         if verified.len() >= REMEMBERED {
             verified.retain(|_, known| now < known.exp);
         }
-        if verified.len() < REMEMBERED {
+        if verified.len() < REMEMBERED && signed.len() <= LONGEST_REMEMBERED {
             verified.insert(tag, token);
         }
         Some(claims)

@@ -63,7 +63,7 @@ impl Login {
     /// # Errors
     ///
     /// Where nobody can tell: no key is known.
-    pub async fn by_token(&self, token: &str) -> Result<Option<Recognised>, StoreError> {
+    pub async fn by_token(&self, token: &[u8]) -> Result<Option<Recognised>, StoreError> {
         let mut claims = self.tokens.read(token);
         if claims.is_none() {
             self.tokens.refresh().await?;

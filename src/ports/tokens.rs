@@ -18,9 +18,9 @@ pub trait Tokens: Send + Sync {
     /// Gives a token that is good for a while.
     async fn issue(&self, claims: &Claims) -> Result<IssuedToken, StoreError>;
 
-    /// What a token says that was given here and has not ended; `None` of any
-    /// other text.
-    fn read(&self, token: &str) -> Option<Claims>;
+    /// What a token says that was given here and has not ended; `None` of
+    /// anything else.
+    fn read(&self, token: &[u8]) -> Option<Claims>;
 
     /// Looks whether another server signs with a key that is not known here.
     /// To ask often costs nothing. An error where no key is known at all.

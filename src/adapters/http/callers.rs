@@ -1,6 +1,6 @@
 //! Callers: who asks, and who is asked to say so.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
@@ -34,11 +34,17 @@ pub struct Visitor {
     pub holes: Option<Arc<Holes>>,
     /// What is asked for.
     pub route: Route,
-    /// Who it turned out to be, for the log; empty for who is nobody.
-    pub identity: OnceLock<Arc<Identity>>,
+    /// Who it turned out to be, for the log; empty for who is nobody. (A `OnceLock` takes some times the instructions, and
+    /// each request with credentials writes this.)
+    pub identity: Mutex<Option<Arc<Identity>>>,
 }
 
 impl Visitor {
+    /// Who it turned out to be so far.
+    pub fn identity(&self) -> MutexGuard<'_, Option<Arc<Identity>>> {
+        self.identity.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Who asks, by what the request shows and its connection knows. Credentials
     /// that are wrong are refused, also where nobody would have asked for any.
     /// Where there are no identities, nobody looks at credentials.
@@ -77,7 +83,7 @@ impl Visitor {
             }
         }
         if let Some(identity) = &caller.identity {
-            let _ = self.identity.set(Arc::clone(identity));
+            *self.identity() = Some(Arc::clone(identity));
         }
         self.greet(&caller)?;
         Ok(caller)
@@ -95,7 +101,7 @@ impl Visitor {
         };
         match login.by_password(&credentials).await {
             Ok(Some(identity)) => {
-                let _ = self.identity.set(Arc::clone(&identity));
+                *self.identity() = Some(Arc::clone(&identity));
                 Ok(identity)
             }
             Ok(None) => {

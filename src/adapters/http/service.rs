@@ -4,7 +4,7 @@ use std::any::Any;
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -91,7 +91,6 @@ impl Service {
             let body = Outgoing::new(body, query_timeout, active, None, metrics.sent.clone());
             return Ok(Response::from_parts(head, body));
         }
-        let had_credentials = head.headers.contains_key(AUTHORIZATION);
         let span = trace::begin(&head, &id, connection.is_encrypted());
         let length = incoming.size_hint().exact();
         let received = Received::new(incoming);
@@ -108,7 +107,8 @@ impl Service {
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {
-                metrics.refused(outcome.action, &error, had_credentials);
+                let had = visitor.is_some_and(|it| it.headers.contains_key(AUTHORIZATION));
+                metrics.refused(outcome.action, &error, had);
                 log_error(&error, &id, &method, &path);
                 error.into_response(&id)
             }
@@ -124,7 +124,7 @@ impl Service {
             duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             // From here on last: what reads these lines knows the others by their order.
             action = outcome.action,
-            identity = visitor.and_then(|it| Some(&*it.identity.get()?.id)),
+            identity = visitor.and_then(|it| Some(it.identity().as_ref()?.id.clone())),
             repository = visitor.and_then(|it| it.route.subject().repository.map(display)),
             digest = visitor.and_then(|it| it.route.subject().digest.map(display)),
             reference = visitor.and_then(|it| it.route.subject().tag.map(display)),
@@ -186,7 +186,7 @@ impl Service {
             connection: Arc::clone(connection),
             holes: connection.holes().filter(|_| is_one_at_a_time).cloned(),
             route,
-            identity: OnceLock::new(),
+            identity: Mutex::default(),
         });
         let exchange = Exchange {
             registry,

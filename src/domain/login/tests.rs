@@ -51,7 +51,7 @@ async fn a_token_stands_for_whom_it_was_given_to() {
     };
     for (claims, identity) in [(claims(7), Some(alice())), (anonymous, None)] {
         let scope = scope("repository:a:pull");
-        let recognised = login(Some(7), Some(claims)).by_token("x").await;
+        let recognised = login(Some(7), Some(claims)).by_token(b"x").await;
 
         assert_eq!(recognised.unwrap(), Some(Recognised { identity, scope }));
     }
@@ -61,14 +61,17 @@ async fn a_token_stands_for_whom_it_was_given_to() {
 #[tokio::test]
 async fn an_identity_that_is_gone_or_another_is_not_believed() {
     assert_eq!(
-        login(None, Some(claims(7))).by_token("x").await.unwrap(),
+        login(None, Some(claims(7))).by_token(b"x").await.unwrap(),
         None
     );
     assert_eq!(
-        login(Some(8), Some(claims(7))).by_token("x").await.unwrap(),
+        login(Some(8), Some(claims(7)))
+            .by_token(b"x")
+            .await
+            .unwrap(),
         None
     );
-    assert_eq!(login(Some(7), None).by_token("x").await.unwrap(), None);
+    assert_eq!(login(Some(7), None).by_token(b"x").await.unwrap(), None);
 }
 
 /// A server that signs with a new key was faster than we.
@@ -77,7 +80,7 @@ async fn what_is_not_known_is_looked_at_again_with_new_keys() {
     let mut tokens = MockTokens::new();
     let refreshed = Arc::new(AtomicBool::new(false));
     let known = Arc::clone(&refreshed);
-    let read = move |_: &str| known.load(Ordering::SeqCst).then(|| claims(7));
+    let read = move |_: &[u8]| known.load(Ordering::SeqCst).then(|| claims(7));
     tokens.expect_read().times(2).returning(read);
     let refresh = move || {
         refreshed.store(true, Ordering::SeqCst);
@@ -89,7 +92,7 @@ async fn what_is_not_known_is_looked_at_again_with_new_keys() {
         ..login(Some(7), None)
     };
 
-    assert!(login.by_token("x").await.unwrap().is_some());
+    assert!(login.by_token(b"x").await.unwrap().is_some());
 }
 
 /// An entry with one rule, which allows.

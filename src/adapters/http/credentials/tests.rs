@@ -9,7 +9,10 @@ fn shown(values: &[&str]) -> Result<Option<(String, String)>, Malformed> {
     }
     Ok(super::shown(&headers)?.map(|shown| match shown {
         Shown::Basic(it) => (it.username().to_owned(), it.password().to_owned()),
-        Shown::Bearer(token) => ("Bearer".to_owned(), token.to_owned()),
+        Shown::Bearer(token) => {
+            let token = String::from_utf8(token.to_vec()).unwrap();
+            ("Bearer".to_owned(), token)
+        }
     }))
 }
 
