@@ -250,15 +250,15 @@ async fn it_rests_twenty_times_as_long_as_the_processors_worked_but_comes_to_an_
 /// Bytes of all content, and of each namespace.
 fn stored(collector: &Collector) -> Option<String> {
     let usage = collector.usage()?;
-    let mut text = usage.content.to_string();
+    let mut all = vec![usage.content.to_string()];
     for (name, it) in &usage.namespaces {
         let NamespaceUsage {
             content,
             repositories,
         } = it;
-        text += &format!(", {name} {content} in {repositories}");
+        all.push(format!("{name} {content} in {repositories}"));
     }
-    Some(text)
+    Some(all.join(", "))
 }
 
 fn namespaces(prefixes: &[&str]) -> Arc<Namespaces> {

@@ -18,7 +18,9 @@ fn counted(claims: &[(&str, &[&str])], content: &[(&str, u64)]) -> Usage {
     let mut all = Claims::default();
     for (namespace, claimed) in claims {
         all.enter(namespace);
-        claimed.iter().for_each(|it| all.insert(&digest(it)));
+        for it in *claimed {
+            all.insert(&digest(it));
+        }
     }
     for (name, size) in content {
         all.count(&digest(name), *size);
@@ -63,7 +65,9 @@ fn content_that_is_shared_alike_takes_no_memory_for_it() {
     let mut claims = Claims::default();
     for namespace in ["a", "b", "c"] {
         claims.enter(namespace);
-        names.iter().for_each(|it| claims.insert(&digest(it)));
+        for name in &names {
+            claims.insert(&digest(name));
+        }
     }
 
     assert_eq!(claims.sets.len(), 4);
