@@ -102,3 +102,19 @@ fn what_is_no_namespace_any_more_is_forgotten() {
 
     assert_eq!(bytes(&usage), [("b", 0)]);
 }
+
+#[test]
+fn repositories_count_in_the_namespace_that_is_gone_through() {
+    let mut claims = Claims::default();
+    for (namespace, repositories) in [("a", 2), ("b", 0), ("c", 1)] {
+        claims.enter(namespace);
+        for _ in 0..repositories {
+            claims.add_repository();
+        }
+    }
+
+    let usage = claims.usage();
+
+    let counts = usage.namespaces.values().map(|it| it.repositories);
+    assert!(counts.eq([2, 0, 1]), "{usage:?}");
+}
