@@ -171,7 +171,7 @@ impl Built {
         let config = &self.config.collector;
         let store = Arc::downgrade(&self.store);
         let same = earlier.filter(|it| it.config == *config && it.store.ptr_eq(&store));
-        same.or_else(|| {
+        let mut collecting = same.or_else(|| {
             let settings = collector_settings(config);
             let clock: Arc<dyn Clock> = Arc::new(SystemClock);
             let Store { ports, locks, .. } = &*self.store;
@@ -180,7 +180,10 @@ impl Built {
                 config: config.clone(),
                 store,
             })
-        })
+        })?;
+        let namespaces = self.registry.access().namespaces();
+        collecting.collector.count_for(namespaces);
+        Some(collecting)
     }
 
     /// Retention, as the configuration wants it.

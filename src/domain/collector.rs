@@ -9,18 +9,20 @@ use std::time::Duration;
 use futures_util::TryStreamExt;
 
 use crate::domain::error::RegistryError;
-use crate::domain::model::{
-    Algorithm, Digest, Found, Look, Mark, Page, RepositoryName, Thing, Timestamp,
-};
-use crate::domain::references::{Digests, Doubt, References, causes, short};
+use crate::domain::model::{Algorithm, Found, Page, RepositoryName, Thing, Timestamp};
+use crate::domain::namespaces::Namespaces;
+use crate::domain::references::{Digests, Doubt, References, causes};
 use crate::domain::removals::Removals;
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
 mod judgement;
 mod letting_go;
 mod pace;
+mod usage;
 
 use letting_go::Held;
+use usage::{Claims, by_namespace};
+pub use usage::{NO_NAMESPACE, NamespaceUsage, Usage};
 
 /// How many things may wait for their end at a time. The next ones are found
 /// when these are gone.
@@ -47,6 +49,8 @@ pub struct Collector {
     locks: Arc<dyn LockManager>,
     clock: Arc<dyn Clock>,
     settings: CollectorSettings,
+    namespaces: Arc<Namespaces>,
+    usage: Option<Usage>,
     references: References,
     removals: Removals,
     sentences: HashMap<Thing, Sentence>,
@@ -89,9 +93,11 @@ struct Work<'a> {
     /// How much the processors had worked after the last rest.
     worked: Duration,
     /// Everything that a link or a revision names, in any repository.
-    claimed: Digests,
+    claimed: Claims,
     /// Whether that is known of all of them.
     complete: bool,
+    /// What is stored, once all of it was seen.
+    usage: Option<Usage>,
     /// What was deleted, and what that named, within the grace period: so long
     /// it stays, whatever mark it got before, and can be restored.
     restorable: Digests,
@@ -113,11 +119,29 @@ impl Collector {
             locks: Arc::clone(locks),
             clock: Arc::clone(clock),
             settings,
+            namespaces: Arc::default(),
+            usage: None,
             references: References::new(&storage.manifests),
             removals: Removals::new(storage, locks, clock),
             sentences: HashMap::new(),
             settled: HashSet::new(),
         }
+    }
+
+    /// Counts for these namespaces from now on, and forgets what it counted for others.
+    pub fn count_for(&mut self, namespaces: &Arc<Namespaces>) {
+        self.namespaces = Arc::clone(namespaces);
+        if let Some(usage) = &mut self.usage {
+            usage.keep(namespaces);
+        }
+    }
+
+    /// What is stored, by the last pass of this collector that came to its end
+    /// and saw every link and all content. `None` before, and after one that
+    /// another server was at: that one knows better.
+    #[must_use]
+    pub fn usage(&self) -> Option<&Usage> {
+        self.usage.as_ref()
     }
 
     /// Goes once through everything, as long as `go_on` says so: it is better
@@ -134,6 +158,7 @@ impl Collector {
         go_on: &(dyn Fn() -> bool + Sync),
     ) -> Result<Option<Pass>, RegistryError> {
         let Some(lock) = self.locks.try_acquire(&LockKey::Collector).await? else {
+            self.usage = None;
             return Ok(None);
         };
         let Some(work) = lock.during(self.work(go_on)).await? else {
@@ -141,6 +166,7 @@ impl Collector {
         };
         self.sentences = work.sentences;
         self.settled = work.settled;
+        self.usage = work.usage.or(self.usage.take());
         self.references.forget_others();
         Ok(Some(work.report))
     }
@@ -185,8 +211,9 @@ impl Collector {
             at: self.clock.now(),
             report: Pass::default(),
             worked: self.clock.cpu_time(),
-            claimed: Digests::default(),
+            claimed: Claims::default(),
             complete: everything.strange.is_empty(),
+            usage: None,
             restorable: Digests::default(),
             sentences: HashMap::new(),
             settled: HashSet::new(),
@@ -194,15 +221,18 @@ impl Collector {
         for path in &everything.strange {
             work.doubt(path, "it is no repository's name, and may hold links");
         }
-        for repository in &everything.repositories {
-            if !go_on() {
-                return Ok(None);
-            }
-            if let Err(doubt) = self.repository(repository, &mut work).await {
-                work.complete &= !matches!(doubt, Doubt::Store(_));
-                work.doubt(repository, &causes(&doubt));
-                let of_it = |thing: &Thing| thing.repository() == Some(repository);
-                self.put_off(of_it, &mut work);
+        for (namespace, repositories) in by_namespace(&self.namespaces, everything.repositories) {
+            work.claimed.enter(namespace);
+            for repository in &repositories {
+                if !go_on() {
+                    return Ok(None);
+                }
+                if let Err(doubt) = self.repository(repository, &mut work).await {
+                    work.complete &= !matches!(doubt, Doubt::Store(_));
+                    work.doubt(repository, &causes(&doubt));
+                    let of_it = |thing: &Thing| thing.repository() == Some(repository);
+                    self.put_off(of_it, &mut work);
+                }
             }
         }
         let content = if work.complete {
@@ -212,9 +242,12 @@ impl Collector {
         } else {
             Err("not every link is known, so none of it is removed".to_owned())
         };
-        if let Err(why) = content {
-            work.doubt("content", &why);
-            self.put_off(|thing| thing.repository().is_none(), &mut work);
+        match content {
+            Ok(()) => work.usage = Some(std::mem::take(&mut work.claimed).usage()),
+            Err(why) => {
+                work.doubt("content", &why);
+                self.put_off(|thing| thing.repository().is_none(), &mut work);
+            }
         }
         Ok(go_on().then_some(work))
     }
@@ -238,6 +271,9 @@ impl Collector {
         let mut doubt = None;
         let all = Page::all();
         let listed = self.storage.manifests.list(repository, &all).await?.items;
+        if !listed.is_empty() {
+            work.claimed.add_repository();
+        }
         for some in listed.chunks(MANIFESTS) {
             for revision in some {
                 work.claimed.insert(revision);
@@ -301,63 +337,6 @@ impl Collector {
         Ok(look.thing.is_none())
     }
 
-    /// A manifest that stays pending for the grace period was given up: whoever
-    /// pushes it takes the mark away, and holds its lock until it is settled.
-    /// One that was marked just before it was settled is answered: its mark is
-    /// nobody's, unless it is to be let go.
-    async fn revision(
-        &self,
-        repository: &RepositoryName,
-        digest: &Digest,
-        work: &mut Work<'_>,
-    ) -> Result<Option<Thing>, Doubt> {
-        let key = (short(digest), hash(repository));
-        if self.settled.contains(&key) {
-            work.settled.insert(key);
-            return Ok(None);
-        }
-        let manifests = &self.storage.manifests;
-        let look = manifests.look(repository, digest).await?;
-        let thing = Thing::Revision(repository.clone(), digest.clone());
-        if look.thing.is_some() {
-            work.settled.insert(key);
-            return Ok((look.mark != Mark::None).then_some(thing));
-        }
-        match look.mark {
-            // A push that is under way has looked for marks, and would leave
-            // this one beside what it settles.
-            Mark::None => {
-                let free = self.locks.try_acquire(&LockKey::from(&thing)).await;
-                if let Some(lock) = free.map_err(StoreError::from)? {
-                    lock.during(async {
-                        let now = manifests.look(repository, digest).await?;
-                        match now.thing {
-                            Some(_) => Ok(()),
-                            None => self.condemn(thing, work).await,
-                        }
-                    })
-                    .await?;
-                }
-            }
-            Mark::Dying => self.pardon(&thing).await?,
-            Mark::Condemned(id) if self.is_due(&thing, &id, work) => {
-                let guard = self.locks.acquire(&LockKey::from(&thing)).await;
-                let guard = guard.map_err(StoreError::from)?;
-                let given_up = guard.during(async {
-                    let given_up = manifests.look(repository, digest).await? == look_of(&id);
-                    if given_up {
-                        self.patiently(manifests.remove(repository, digest)).await?;
-                        self.storage.marks.pardon(&thing).await?;
-                    }
-                    Ok::<_, StoreError>(given_up)
-                });
-                work.report.removed += u64::from(given_up.await?);
-            }
-            Mark::Condemned(id) => self.sentence(thing, id, work).await?,
-        }
-        Ok(None)
-    }
-
     /// Everything that is stored, against all claims.
     async fn content(&self, work: &mut Work<'_>) -> Result<(), StoreError> {
         let mut content = self.storage.blobs.list();
@@ -365,8 +344,11 @@ impl Collector {
             self.pace(piece.len(), work).await;
             for found in piece {
                 let claimed = work.claimed.contains(&found.digest);
-                if !claimed || found.marked {
-                    self.judge(Thing::Data(found.digest), claimed, work).await?;
+                let thing = Thing::Data(found.digest);
+                let is_suspect = !claimed || found.marked;
+                let gone = is_suspect && self.judge(thing.clone(), claimed, work).await?;
+                if !gone {
+                    work.claimed.count(thing.digest(), found.size);
                 }
             }
         }
@@ -377,14 +359,6 @@ impl Collector {
 impl Work<'_> {
     fn doubt(&mut self, what: impl std::fmt::Display, why: &str) {
         self.report.doubts.push(format!("{what}: {why}"));
-    }
-}
-
-/// What is pending, and still marked so.
-fn look_of(id: &str) -> Look {
-    Look {
-        mark: Mark::Condemned(id.to_owned()),
-        thing: None,
     }
 }
 

@@ -154,6 +154,11 @@ impl Namespaces {
         format!("{prefix}{joint}{rest}").parse().ok()
     }
 
+    /// What the entries are called, but for the one for every name.
+    pub fn prefixes(&self) -> impl Iterator<Item = &str> {
+        self.by_prefix.keys().map(String::as_str)
+    }
+
     /// Every entry.
     pub fn all(&self) -> impl Iterator<Item = &Namespace> {
         self.by_prefix.values().chain(&self.everything)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::client::Client;
 use crate::ports::free_port;
@@ -34,6 +35,7 @@ fn every_metric_is_documented_and_every_documented_one_is_shown() {
     let port = free_port();
     let place = Place::new(&format!(
         "observability = {{ bind_address = '127.0.0.1', port = {port} }}\n\
+         collector = {{ interval = 1 }}\n\
          [[repository.mirror.upstream]]\nurl = 'http://127.0.0.1:1'"
     ));
     let server = place.start();
@@ -42,9 +44,19 @@ fn every_metric_is_documented_and_every_documented_one_is_shown() {
 
     let accept = [("accept", "text/plain")];
     let mut monitor = Client::new(port);
-    let answer = monitor.send("GET", "/metrics", &accept, b"").unwrap();
+    // What is stored is known after a pass of the collector.
+    let patience = Instant::now() + Duration::from_secs(30);
+    let text = loop {
+        let answer = monitor.send("GET", "/metrics", &accept, b"").unwrap();
+        let text = answer.text();
+        if text.contains("simple_registry_store_content_bytes") || Instant::now() > patience {
+            break text;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
 
-    let text = answer.text();
+    let empty = "simple_registry_namespace_content_bytes{namespace=\"mirror\"} 0\n";
+    assert!(text.contains(empty), "{text}");
     assert_eq!(shown(&text), documented());
     lint(&text);
     assert_eq!(monitor.get("/v2/").unwrap().status, 404);

@@ -204,6 +204,10 @@ impl SimulatedTree {
         self.life.request(what, kind, effect).await
     }
 
+    fn size(&self, path: &str) -> u64 {
+        self.sight(path).map_or(0, |it| it.size)
+    }
+
     async fn place(&self, dir: &str, name: &str) -> Option<Place> {
         let mut place = Place {
             name: dir.rsplit('/').next().unwrap().to_owned(),
@@ -215,6 +219,7 @@ impl SimulatedTree {
             place.there |= object == name;
             place.marked |= object == CONDEMNED || object == DYING;
         }
+        place.size = self.size(&format!("{dir}/{name}"));
         (place.there || place.marked).then_some(place)
     }
 
@@ -235,6 +240,7 @@ impl SimulatedTree {
         }
         let mut places: BTreeMap<String, Place> = BTreeMap::new();
         for path in self.ordered(&dir).await {
+            let size = self.size(&format!("{dir}/{path}"));
             let Some((dir, object)) = path.rsplit_once('/') else {
                 continue;
             };
@@ -242,7 +248,9 @@ impl SimulatedTree {
                 name: dir.rsplit('/').next().unwrap().to_owned(),
                 ..Place::default()
             });
-            place.there |= object == name;
+            if object == name {
+                (place.there, place.size) = (true, size);
+            }
             place.marked |= object == CONDEMNED || object == DYING;
         }
         places.into_values().collect()

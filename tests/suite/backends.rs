@@ -53,7 +53,8 @@ macro_rules! storage_contracts {
                 sessions_are_listed_with_their_last_touch;
             blobs:
                 an_absent_blob_is_none,
-                a_blob_reads_in_ranges;
+                a_blob_reads_in_ranges,
+                a_listing_of_content_tells_its_sizes;
             manifests:
                 a_pending_manifest_reads_as_absent,
                 a_settled_manifest_is_served_as_pushed,

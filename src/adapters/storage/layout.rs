@@ -94,6 +94,9 @@ pub(super) fn blob(digest: &Digest) -> String {
     format!("{}/data", blob_dir(digest))
 }
 
+/// What a file with content is called.
+pub(super) const DATA: &str = "data";
+
 pub(super) fn layer_link_dir(repository: &RepositoryName, digest: &Digest) -> String {
     let (algorithm, hex) = (digest.algorithm(), digest.hex());
     format!("{}/{hex}", layer_links(repository, algorithm))
@@ -196,7 +199,7 @@ pub(super) fn deletions(repository: &RepositoryName) -> String {
 /// The directory of a thing, where its marks lie, and the thing's name in it.
 pub(super) fn thing(thing: &Thing) -> (String, &'static str) {
     match thing {
-        Thing::Data(digest) => (blob_dir(digest), "data"),
+        Thing::Data(digest) => (blob_dir(digest), DATA),
         Thing::Link(repository, digest) => (layer_link_dir(repository, digest), "link"),
         Thing::Revision(repository, digest) => (revision_dir(repository, digest), "link"),
     }

@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[async_trait]
 impl BlobStore for Store {
     async fn look(&self, digest: &Digest) -> Result<Look, StoreError> {
-        self.tree.look(&layout::blob_dir(digest), "data").await
+        let dir = layout::blob_dir(digest);
+        self.tree.look(&dir, layout::DATA).await
     }
 
     async fn open(&self, digest: &Digest) -> Result<Option<Box<dyn BlobReader>>, StoreError> {
@@ -26,7 +27,7 @@ impl BlobStore for Store {
     }
 
     fn list(&self) -> Findings {
-        self.found(layout::blobs, "data")
+        self.found(layout::blobs, layout::DATA)
     }
 
     async fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
@@ -141,6 +142,7 @@ impl Store {
                     Some(Found {
                         digest: format!("{algorithm}:{}", place.name).parse().ok()?,
                         there: place.there,
+                        size: place.size,
                         marked: place.marked,
                     })
                 });

@@ -35,6 +35,8 @@ pub struct Place {
     pub name: String,
     /// Whether the thing is in it.
     pub there: bool,
+    /// The thing's size, if it is content. Of links, files would have to be asked one by one.
+    pub size: u64,
     /// Whether a mark is in it.
     pub marked: bool,
 }

@@ -11,10 +11,13 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
-use crate::domain::collector::Pass;
+use self::stored::Stored;
+use crate::domain::collector::{Pass, Usage};
 use crate::domain::model::Timestamp;
 use crate::domain::retention::{Run, Verdict};
 use crate::ports::{LockError, LockGuard, LockKey, LockManager};
+
+mod stored;
 
 /// From a lock that is free to one that is given up on, in seconds.
 const BUCKETS: [f64; 8] = [0.000_1, 0.001, 0.01, 0.1, 0.5, 1.0, 5.0, 30.0];
@@ -34,6 +37,7 @@ pub struct UpkeepMetrics {
     removed: Counter,
     freed: Counter,
     doubts: Gauge,
+    stored: Stored,
     retentions: Family<By, Counter>,
     retention_deleted: Counter,
     locks: Family<By, Counter>,
@@ -51,6 +55,7 @@ impl Default for UpkeepMetrics {
             removed: Counter::default(),
             freed: Counter::default(),
             doubts: Gauge::default(),
+            stored: Stored::default(),
             retentions: of(&["done", "held-back", "elsewhere", "failed"]),
             retention_deleted: Counter::default(),
             locks: of(&["taken", "contended", "failed"]),
@@ -81,6 +86,7 @@ impl UpkeepMetrics {
         to.register("collector_removed", "Things that passes removed", self.removed.clone());
         to.register_with_unit("collector_freed", "Content that passes removed", Unit::Bytes, self.freed.clone());
         to.register("collector_doubts", "Things that the last pass could not judge", self.doubts.clone());
+        to.register_collector(Box::new(self.stored.clone()));
         to.register("retention_runs", "Times that retention was applied", self.retentions.clone());
         to.register("retention_deleted", "Tags and manifests that retention deleted", self.retention_deleted.clone());
         to.register("locks", "Locks that were asked for", self.locks.clone());
@@ -106,6 +112,11 @@ impl UpkeepMetrics {
             Err(_) => "failed",
         };
         self.passes.get_or_create(&By { result }).inc();
+    }
+
+    /// This is stored, as far as it is known, from now on.
+    pub fn stored(&self, usage: Option<&Usage>) {
+        self.stored.set(usage.cloned());
     }
 
     /// Retention ended so; `Ok(None)` where another server is at it.

@@ -185,6 +185,8 @@ async fn collect(
     loop {
         let built = running.borrow_and_update().clone();
         collecting = built.collecting(collecting);
+        let known = collecting.as_ref().and_then(|it| it.collector.usage());
+        metrics.stored(known);
         let interval = built.config.collector.interval.duration();
         // What was replaced must not be held.
         drop(built);
@@ -207,6 +209,7 @@ async fn collect(
             if let Some(it) = &mut collecting {
                 let pass = it.collector.pass(&go_on).await;
                 metrics.collected(&pass, SystemClock.now());
+                metrics.stored(it.collector.usage());
                 tell(pass);
             }
         }

@@ -2,12 +2,70 @@
 
 use futures_util::FutureExt;
 
-use super::{Collector, SENTENCES, Sentence, Work};
-use crate::domain::model::{Look, Mark, Thing};
+use super::{Collector, SENTENCES, Sentence, Work, hash};
+use crate::domain::model::{Digest, Look, Mark, RepositoryName, Thing};
+use crate::domain::references::{Doubt, short};
 use crate::domain::removals::LINGER;
 use crate::ports::{LockKey, StoreError};
 
 impl Collector {
+    /// A manifest that stays pending for the grace period was given up: whoever
+    /// pushes it takes the mark away, and holds its lock until it is settled.
+    /// One that was marked just before it was settled is answered: its mark is
+    /// nobody's, unless it is to be let go.
+    pub(super) async fn revision(
+        &self,
+        repository: &RepositoryName,
+        digest: &Digest,
+        work: &mut Work<'_>,
+    ) -> Result<Option<Thing>, Doubt> {
+        let key = (short(digest), hash(repository));
+        if self.settled.contains(&key) {
+            work.settled.insert(key);
+            return Ok(None);
+        }
+        let manifests = &self.storage.manifests;
+        let look = manifests.look(repository, digest).await?;
+        let thing = Thing::Revision(repository.clone(), digest.clone());
+        if look.thing.is_some() {
+            work.settled.insert(key);
+            return Ok((look.mark != Mark::None).then_some(thing));
+        }
+        match look.mark {
+            // A push that is under way has looked for marks, and would leave
+            // this one beside what it settles.
+            Mark::None => {
+                let free = self.locks.try_acquire(&LockKey::from(&thing)).await;
+                if let Some(lock) = free.map_err(StoreError::from)? {
+                    lock.during(async {
+                        let now = manifests.look(repository, digest).await?;
+                        match now.thing {
+                            Some(_) => Ok(()),
+                            None => self.condemn(thing, work).await,
+                        }
+                    })
+                    .await?;
+                }
+            }
+            Mark::Dying => self.pardon(&thing).await?,
+            Mark::Condemned(id) if self.is_due(&thing, &id, work) => {
+                let guard = self.locks.acquire(&LockKey::from(&thing)).await;
+                let guard = guard.map_err(StoreError::from)?;
+                let given_up = guard.during(async {
+                    let given_up = manifests.look(repository, digest).await? == look_of(&id);
+                    if given_up {
+                        self.patiently(manifests.remove(repository, digest)).await?;
+                        self.storage.marks.pardon(&thing).await?;
+                    }
+                    Ok::<_, StoreError>(given_up)
+                });
+                work.report.removed += u64::from(given_up.await?);
+            }
+            Mark::Condemned(id) => self.sentence(thing, id, work).await?,
+        }
+        Ok(None)
+    }
+
     /// What becomes of a thing that is not claimed, or that has a mark: whether
     /// it is gone. The claims were read after every mark that dooms.
     pub(super) async fn judge(
@@ -136,5 +194,13 @@ impl Collector {
             Ok(true)
         })
         .await
+    }
+}
+
+/// What is pending, and still marked so.
+fn look_of(id: &str) -> Look {
+    Look {
+        mark: Mark::Condemned(id.to_owned()),
+        thing: None,
     }
 }

@@ -1,12 +1,14 @@
 //! What a real store does not show: failures, time, and what is not called. The rest is in `tests/suite/contracts`.
 
 use std::num::NonZero;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream;
 
-use super::{Collector, CollectorSettings};
+use super::{Collector, CollectorSettings, NamespaceUsage};
 use crate::domain::model::{Algorithm, Digest, Found, Hasher, Listing, Timestamp};
+use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::domain::world::{World, condemned, outage, repository, there};
 use crate::ports::{Deletion, DeletionRecord, Everything, Findings, LockGuard};
 
@@ -18,6 +20,7 @@ fn piece(marked: bool) -> Findings {
     let found = Found {
         digest: blob(),
         there: true,
+        size: 4,
         marked,
     };
     Box::pin(stream::iter([Ok(vec![found])]))
@@ -241,5 +244,95 @@ async fn it_rests_twenty_times_as_long_as_the_processors_worked_but_comes_to_an_
         collector(world, None).pass(&|| true).await.unwrap();
 
         assert_eq!(journal.entries(), [rest]);
+    }
+}
+
+/// Bytes of all content, and of each namespace.
+fn stored(collector: &Collector) -> Option<String> {
+    let usage = collector.usage()?;
+    let mut all = vec![usage.content.to_string()];
+    for (name, it) in &usage.namespaces {
+        let NamespaceUsage {
+            content,
+            repositories,
+        } = it;
+        all.push(format!("{name} {content} in {repositories}"));
+    }
+    Some(all.join(", "))
+}
+
+fn namespaces(prefixes: &[&str]) -> Arc<Namespaces> {
+    let entries = prefixes
+        .iter()
+        .map(|it| ((*it).to_owned(), Namespace::default()));
+    Arc::new(Namespaces::new(entries))
+}
+
+#[tokio::test]
+async fn what_is_stored_is_told_for_each_namespace_after_whole_passes_only() {
+    let mut world = world();
+    let mut pass = 0;
+    world.links.expect_list().returning(move |_| {
+        pass += 1;
+        match pass {
+            4 => Box::pin(stream::iter([Err(outage())])),
+            _ => piece(false),
+        }
+    });
+    world.links.expect_look().returning(|_, _| Ok(there(70)));
+    world.marks.expect_condemn().returning(|_| Ok(None));
+    let mut pass = 0;
+    world.blobs.expect_list().returning(move || {
+        pass += 1;
+        match pass {
+            3 => Box::pin(stream::iter([Err(outage())])),
+            _ => piece(false),
+        }
+    });
+    world.locks.checkpoint();
+    let mut asked = 0;
+    world.locks.expect_try_acquire().returning(move |_| {
+        asked += 1;
+        Ok((asked != 6).then(|| LockGuard::new(())))
+    });
+    let mut collector = collector(world, None);
+
+    collector.pass(&|| true).await.unwrap();
+    assert_eq!(stored(&collector).unwrap(), "4, (none) 4 in 0");
+
+    collector.count_for(&namespaces(&["team", "other"]));
+    assert_eq!(stored(&collector).unwrap(), "4, (none) 4 in 0", "not yet");
+    collector.pass(&|| true).await.unwrap();
+    let whole = "4, (none) 0 in 0, other 0 in 0, team 4 in 0";
+    assert_eq!(stored(&collector).unwrap(), whole);
+
+    for (why, goes_on, ends) in [
+        ("the listing of content broke off", true, true),
+        ("the listing of links did", true, true),
+        ("it was to stop", false, false),
+    ] {
+        let pass = collector.pass(&|| goes_on).await.unwrap();
+        assert_eq!(pass.is_some(), ends, "{why}");
+        assert_eq!(stored(&collector).unwrap(), whole, "{why}");
+    }
+
+    collector.count_for(&namespaces(&["*", "team"]));
+    assert_eq!(stored(&collector).unwrap(), "4, team 4 in 0");
+
+    assert_eq!(collector.pass(&|| true).await.unwrap(), None);
+    assert_eq!(stored(&collector), None, "another server knows better");
+}
+
+#[tokio::test]
+async fn content_that_is_removed_is_not_counted() {
+    let mut world = with_condemned_blob();
+    world.marks.expect_doom().returning(|_, _| Ok(true));
+    world.marks.expect_pardon().returning(|_| Ok(()));
+    world.blobs.expect_remove().returning(|_| Ok(()));
+    let mut collector = collector(world, None);
+
+    for left in [4, 0] {
+        collector.pass(&|| true).await.unwrap();
+        assert_eq!(collector.usage().unwrap().content, left);
     }
 }

@@ -62,6 +62,8 @@ pub struct Found {
     pub digest: Digest,
     /// Whether the thing itself is in it.
     pub there: bool,
+    /// The thing's size in bytes, where it is content; nobody asks it of links.
+    pub size: u64,
     /// Whether a mark is.
     pub marked: bool,
 }

@@ -1,5 +1,7 @@
 //! Content by digest.
 
+use futures_util::TryStreamExt;
+use simple_registry::domain::model::Thing;
 use simple_registry::ports::StoragePorts;
 
 use super::{read, repository, sha256, store_blob};
@@ -32,4 +34,22 @@ pub async fn a_blob_reads_in_ranges(ports: &StoragePorts) {
         let expected = &bytes[at(range.start)..at(range.end)];
         assert!(read(&*blob, range.clone()).await == expected, "{range:?}");
     }
+}
+
+pub async fn a_listing_of_content_tells_its_sizes(ports: &StoragePorts) {
+    let name = repository("a");
+    let (one, two) = (
+        store_blob(ports, &name, b"12345").await,
+        store_blob(ports, &name, b"").await,
+    );
+    let marked = Thing::Data(one.clone());
+    ports.marks.condemn(&marked).await.unwrap();
+
+    let found = ports.blobs.list().try_concat().await.unwrap();
+
+    let size = |digest| {
+        let found = found.iter().find(|it| it.digest == digest);
+        found.map(|it| it.size)
+    };
+    assert_eq!((size(one), size(two)), (Some(5), Some(0)));
 }

@@ -9,6 +9,7 @@ use futures_util::stream::{self, BoxStream};
 
 use super::listing::is_dir;
 use super::{present, unavailable};
+use crate::adapters::storage::layout;
 use crate::adapters::storage::tree::{PIECE, Place, Places};
 use crate::ports::StoreError;
 
@@ -72,7 +73,14 @@ impl Walk {
         {
             match entries.next().transpose()? {
                 Some(entry) if is_dir(&entry)? => self.enter(&entry.path())?,
-                Some(entry) => place.add(&entry.file_name().to_string_lossy(), self.name),
+                Some(entry) => {
+                    let file = entry.file_name();
+                    place.add(&file.to_string_lossy(), self.name);
+                    if file == layout::DATA {
+                        let metadata = present(entry.metadata())?;
+                        place.size = metadata.map_or(0, |it| it.len());
+                    }
+                }
                 None => {
                     let place = self.open.pop().map(|(_, place)| place);
                     piece.extend(place.filter(|it| it.there || it.marked));

@@ -1,7 +1,8 @@
 //! The other way round: what an object is, by its path.
 
 use super::{
-    BLOBS, CONDEMNED, DELETED, DYING, LAYERS, LINK, MANIFESTS, REPOSITORIES, TAG_CURRENT, UPLOADS,
+    BLOBS, CONDEMNED, DATA, DELETED, DYING, LAYERS, LINK, MANIFESTS, REPOSITORIES, TAG_CURRENT,
+    UPLOADS,
 };
 use crate::domain::model::{Digest, Link, RepositoryName, Role};
 
@@ -37,7 +38,7 @@ pub(in super::super) fn role_of(path: &str) -> Role {
 fn is_temporary(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let parts: Vec<&str> = name.split('.').collect();
-    matches!(parts[..], ["data" | LINK | "startedat", id, "tmp"] if uuid::Uuid::try_parse(id).is_ok())
+    matches!(parts[..], [DATA | LINK | "startedat", id, "tmp"] if uuid::Uuid::try_parse(id).is_ok())
 }
 
 fn in_blobs(path: &str) -> Option<Role> {
@@ -47,10 +48,8 @@ fn in_blobs(path: &str) -> Option<Role> {
     };
     let digest = digest(algorithm, hex)?;
     match name {
-        "data" if digest.hex().starts_with(shard) && shard.len() == 2 => {
-            Some(Role::Content(digest))
-        }
-        "data" => Some(Role::Misplaced(digest)),
+        DATA if digest.hex().starts_with(shard) && shard.len() == 2 => Some(Role::Content(digest)),
+        DATA => Some(Role::Misplaced(digest)),
         CONDEMNED | DYING => Some(Role::Record),
         _ => None,
     }

@@ -46,7 +46,7 @@ pub(super) fn places(below: Below, name: &'static str) -> Places {
             return Ok(None);
         };
         let mut piece: Vec<Place> = Vec::new();
-        while let Some((path, _)) = below.next().await? {
+        while let Some((path, metadata)) = below.next().await? {
             let Some((dir, object)) = path.rsplit_once('/') else {
                 continue;
             };
@@ -60,6 +60,9 @@ pub(super) fn places(below: Below, name: &'static str) -> Places {
             }
             if let Some(open) = &mut open {
                 open.add(object, name);
+                if object == name {
+                    open.size = metadata.content_length();
+                }
             }
             if piece.len() >= PIECE {
                 return Ok(Some((piece, Some((below, open)))));

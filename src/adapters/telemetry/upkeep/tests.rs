@@ -3,6 +3,7 @@ use futures_util::future::BoxFuture;
 use prometheus_client::encoding::text::encode;
 
 use super::*;
+use crate::domain::collector::NamespaceUsage;
 use crate::ports::{Lease, MockLockManager};
 
 fn shown(metrics: &UpkeepMetrics) -> String {
@@ -37,6 +38,37 @@ fn a_pass_adds_up_and_a_failed_one_is_no_success() {
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }
+}
+
+#[test]
+fn what_is_stored_is_shown_while_it_is_known() {
+    let metrics = UpkeepMetrics::default();
+    let used = NamespaceUsage {
+        content: 5,
+        repositories: 2,
+    };
+    let usage = |names: &[&str]| Usage {
+        content: 7,
+        namespaces: names.iter().map(|it| ((*it).to_owned(), used)).collect(),
+    };
+
+    assert!(!shown(&metrics).contains("content_bytes"));
+    metrics.stored(Some(&usage(&["(none)", "a/b"])));
+    let both = shown(&metrics);
+    metrics.stored(Some(&usage(&["a/b"])));
+    let one = shown(&metrics);
+    metrics.stored(None);
+
+    assert!(both.contains("\nsimple_registry_store_content_bytes 7\n"));
+    for name in ["(none)", "a/b"] {
+        for (metric, value) in [("content_bytes", 5), ("repositories", 2)] {
+            let line =
+                format!("\nsimple_registry_namespace_{metric}{{namespace=\"{name}\"}} {value}\n");
+            assert!(both.contains(&line), "{line} is not in {both}");
+            assert_eq!(one.contains(&line), name != "(none)", "{one}");
+        }
+    }
+    assert!(!shown(&metrics).contains("content_bytes"));
 }
 
 /// A hold that has ended.
