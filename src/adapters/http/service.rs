@@ -107,8 +107,8 @@ impl Service {
         let response = match outcome.result {
             Ok(response) => response,
             Err(error) => {
-                let had = visitor.is_some_and(|it| it.headers.contains_key(AUTHORIZATION));
-                metrics.refused(outcome.action, &error, had);
+                let named = visitor.is_some_and(|it| it.headers.contains_key(AUTHORIZATION));
+                metrics.refused(outcome.action, &error, named);
                 log_error(&error, &id, &method, &path);
                 error.into_response(&id)
             }
