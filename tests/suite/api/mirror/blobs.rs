@@ -323,7 +323,9 @@ async fn no_more_than_so_many_blobs_are_fetched_at_a_time() {
         .iter()
         .map(|digest| registry.get(path(digest)).send());
     let (pulled, ()) = tokio::join!(futures_util::future::join_all(pulls), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        eventually(async || hub.state().asked.len() >= 64).await;
+        // The others would have come by now.
+        tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(hub.state().asked.len(), 64);
         hub.gate.add_permits(1000);
     });
