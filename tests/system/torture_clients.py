@@ -249,10 +249,12 @@ class Client(threading.Thread):
         base = f"/v2/{repository}/blobs"
         octets = {"Content-Type": "application/octet-stream"}
         if self.rng.random() < 0.7:
+            # What somebody else is told while this is under way may have come after it looked.
+            acknowledged = digest in self.world.blobs[repository]
             head = self.http.request("HEAD", f"{base}/{digest}")
             if head.status == 200:
                 return True
-            if head.status == 404 and digest in self.world.blobs[repository]:
+            if head.status == 404 and acknowledged:
                 self.world.violation(f"HEAD of the acknowledged blob {repository} {digest}: 404")
         location = None
         sources = [r for r in REPOSITORIES if r != repository and digest in self.world.blobs[r]]
