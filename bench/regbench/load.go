@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"os/exec"
 	"sync"
 	"time"
 )
@@ -87,29 +88,28 @@ func crowd(big string, size int64) (float64, []time.Duration, int64) {
 	return pushed + pulled, nil, errs
 }
 
-// besides measures f while 8 large blobs are pushed again and again, and in quiet before that.
-func besides(name string, f func(*rand.Rand) error, size int64, out result) {
+// besides measures f while 8 large blobs are pushed again and again, and in quiet before that. Another process pushes them:
+// one that is busy with that itself would tell how long its own requests wait for each other.
+func besides(name string, f func(*rand.Rand) error, out result) error {
 	out[name+"_quiet"] = measure("request", func() (float64, []time.Duration, int64) { return hammer(f) })
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Add(1)
-	go func() {
-		defer wg.Done()
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				if _, err := pushMany(8, size); err != nil {
-					fmt.Fprintln(os.Stderr, "error:", err)
-				}
-			}
-		}
-	}()
+	pusher := exec.Command(os.Args[0], "-url", *base, "-repo", *repo, "-big", fmt.Sprint(*bigMiB), "-seconds", fmt.Sprint(*seconds+2), fmt.Sprint("-insecure=", *insecure), "-only", "pushing")
+	pusher.Stderr = os.Stderr
+	if err := pusher.Start(); err != nil {
+		return err
+	}
 	time.Sleep(time.Second)
 	out[name+"_beside_8_pushes"] = measure("request", func() (float64, []time.Duration, int64) { return hammer(f) })
-	close(stop)
-	wg.Wait()
+	return pusher.Wait()
+}
+
+// pushing pushes 8 large blobs at once, again and again.
+func pushing(size int64) error {
+	for end := time.Now().Add(time.Duration(*seconds) * time.Second); time.Now().Before(end); {
+		if _, err := pushMany(8, size); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // idle opens n connections, asks one thing on each, and lets them stand: KiB of the server's memory for each.

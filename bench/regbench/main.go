@@ -321,7 +321,7 @@ func head(u string) func(*rand.Rand) error {
 
 func main() {
 	flag.Parse()
-	client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: *conc * 2, MaxConnsPerHost: *conc * 2, DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: *insecure}, WriteBufferSize: 256 << 10, ReadBufferSize: 256 << 10}}
+	client = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: *conc*2 + 8, MaxConnsPerHost: *conc*2 + 8, DisableCompression: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: *insecure}, WriteBufferSize: 256 << 10, ReadBufferSize: 256 << 10}}
 	out := result{}
 	named := func(n string) bool { return strings.Contains(","+*only+",", ","+n+",") }
 	want := func(n string) bool { return *only == "" || named(n) }
@@ -348,9 +348,13 @@ func main() {
 	}
 	if named("url_big") { // the same, of a large file
 		out["url_big"] = measure("gib", func() (float64, []time.Duration, int64) {
-			gib, err := pullAll(*urlToGet, 4)
-			die(err)
-			return gib, nil, 0
+			var sum float64
+			for range 4 { // one after the other, as pull_big does
+				gib, err := pullAll(*urlToGet, 1)
+				die(err)
+				sum += gib
+			}
+			return sum, nil, 0
 		})
 		print()
 		return
@@ -387,6 +391,10 @@ func main() {
 	}
 	if *onlyBig {
 		print()
+		return
+	}
+	if named("pushing") {
+		die(pushing(size))
 		return
 	}
 	if named("crowd") {
@@ -457,8 +465,8 @@ func main() {
 		}
 	}
 	if named("beside") {
-		besides("get_manifest_tag", get(*base+"/v2/"+*repo+"/manifests/hot", accept), size, out)
-		besides("put_manifest", smallPut(cd, len(cfg), bd, len(blob)), size, out)
+		die(besides("get_manifest_tag", get(*base+"/v2/"+*repo+"/manifests/hot", accept), out))
+		die(besides("put_manifest", smallPut(cd, len(cfg), bd, len(blob)), out))
 	}
 	print()
 }

@@ -8,6 +8,7 @@ use futures_util::future::{Either, select};
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Manifest, Mark, Page, RepositoryName, Thing};
+use crate::domain::removals::{Attempt, Patience};
 use crate::ports::{
     BlobLinks, BlobLocator, BlobReader, BlobStore, Durability, LockError, LockKey, LockManager,
     ManifestStore, Marks, StoragePorts,
@@ -28,11 +29,16 @@ pub struct Blobs {
     marks: Arc<dyn Marks>,
     durability: Arc<dyn Durability>,
     locks: Arc<dyn LockManager>,
+    patience: Patience,
     looks: Looks,
 }
 
 impl Blobs {
-    pub(super) fn new(storage: &StoragePorts, locks: &Arc<dyn LockManager>) -> Self {
+    pub(super) fn new(
+        storage: &StoragePorts,
+        locks: &Arc<dyn LockManager>,
+        patience: &Patience,
+    ) -> Self {
         Self {
             blobs: Arc::clone(&storage.blobs),
             locator: storage.locator.clone(),
@@ -41,6 +47,7 @@ impl Blobs {
             marks: Arc::clone(&storage.marks),
             durability: Arc::clone(&storage.durability),
             locks: Arc::clone(locks),
+            patience: patience.clone(),
             looks: Looks::new(storage, locks),
         }
     }
@@ -173,16 +180,17 @@ impl Blobs {
                 None
             };
             let lock = self.locks.acquire(&LockKey::from(&link)).await?;
-            let removed = lock.during(async {
+            let attempt = self.patience.attempt();
+            let work = async {
                 if let Some(manifest) = user {
                     self.marks.pardon(&link).await?;
                     return Err(RegistryError::Unsupported(format!(
                         "the manifest {manifest} of this repository needs the blob; delete it first"
                     )));
                 }
-                self.remove_link(repository, digest, &id).await
-            });
-            if removed.await? {
+                self.remove_link(&attempt, repository, digest, &id).await
+            };
+            if attempt.under(lock, work).await? {
                 return Ok(());
             }
         }
@@ -193,6 +201,7 @@ impl Blobs {
     /// stands; false if it does not.
     async fn remove_link(
         &self,
+        attempt: &Attempt<'_>,
         repository: &RepositoryName,
         digest: &Digest,
         id: &str,
@@ -208,7 +217,9 @@ impl Blobs {
             }
             return Ok(false);
         }
-        self.links.remove(repository, digest).await?;
+        attempt
+            .remove(self.links.remove(repository, digest))
+            .await?;
         self.marks.pardon(&link).await?;
         self.durability.persist().await?;
         Ok(true)

@@ -12,7 +12,7 @@ use crate::domain::error::RegistryError;
 use crate::domain::model::{Algorithm, Found, Page, RepositoryName, Thing, Timestamp};
 use crate::domain::namespaces::Namespaces;
 use crate::domain::references::{Digests, Doubt, References, causes};
-use crate::domain::removals::Removals;
+use crate::domain::removals::{Patience, Removals};
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
 mod judgement;
@@ -122,7 +122,7 @@ impl Collector {
             namespaces: Arc::default(),
             usage: None,
             references: References::new(&storage.manifests),
-            removals: Removals::new(storage, locks, clock),
+            removals: Removals::new(storage, locks, &Patience::of_the_work(clock)),
             sentences: HashMap::new(),
             settled: HashSet::new(),
         }

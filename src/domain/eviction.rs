@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures_util::TryStreamExt;
+use futures_util::{FutureExt, TryStreamExt};
 
 use crate::domain::access::Access;
 use crate::domain::blobs::Blobs;
@@ -13,6 +13,7 @@ use crate::domain::error::RegistryError;
 use crate::domain::manifests::Manifests;
 use crate::domain::model::{Digest, Manifest, Page, RepositoryName, Timestamp};
 use crate::domain::references::short;
+use crate::domain::removals::Patience;
 use crate::ports::{LockKey, LockManager, StoragePorts, StoreError};
 
 /// Keeps the caches of mirrors below their limits.
@@ -76,6 +77,7 @@ impl Eviction {
     pub(super) fn new(
         storage: &StoragePorts,
         locks: &Arc<dyn LockManager>,
+        patience: &Patience,
         manifests: &Arc<Manifests>,
         access: &Arc<Access>,
     ) -> Self {
@@ -83,7 +85,7 @@ impl Eviction {
             storage: storage.clone(),
             locks: Arc::clone(locks),
             manifests: Arc::clone(manifests),
-            blobs: Blobs::new(storage, locks),
+            blobs: Blobs::new(storage, locks, patience),
             access: Arc::clone(access),
             known: Mutex::default(),
         }
@@ -103,7 +105,7 @@ impl Eviction {
         let Some(lock) = self.locks.try_acquire(&LockKey::Collector).await? else {
             return Ok(Vec::new());
         };
-        lock.during(self.work(go_on)).await
+        lock.during(self.work(go_on).boxed()).await
     }
 
     async fn work(&self, go_on: &(dyn Fn() -> bool + Sync)) -> Result<Vec<Evicted>, RegistryError> {

@@ -8,7 +8,7 @@ use crate::domain::access::Access;
 use crate::domain::error::RegistryError;
 use crate::domain::looks::Looks;
 use crate::domain::model::{Digest, Hasher, Manifest, MediaType, Reference, RepositoryName, Tag};
-use crate::domain::removals::Removals;
+use crate::domain::removals::{Patience, Removals};
 use crate::ports::{
     BlobLinks, BlobStore, Clock, DeletionRecords, Durability, LockManager, ManifestStore, Marks,
     ReferrerIndex, StoragePorts, StoreError, StoredManifest, TagIndex,
@@ -59,6 +59,7 @@ impl Manifests {
         storage: &StoragePorts,
         locks: &Arc<dyn LockManager>,
         clock: &Arc<dyn Clock>,
+        patience: &Patience,
         access: Arc<Access>,
     ) -> Self {
         Self {
@@ -68,7 +69,7 @@ impl Manifests {
             links: Arc::clone(&storage.links),
             referrers: Arc::clone(&storage.referrers),
             deletions: Arc::clone(&storage.deletions),
-            removals: Removals::new(storage, locks, clock),
+            removals: Removals::new(storage, locks, patience),
             marks: Arc::clone(&storage.marks),
             durability: Arc::clone(&storage.durability),
             locks: Arc::clone(locks),

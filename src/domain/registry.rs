@@ -20,6 +20,7 @@ use crate::domain::model::{
 use crate::domain::namespaces::Namespaces;
 use crate::domain::pulls::Pulls;
 use crate::domain::referrers::{Referrers, ReferrersPage};
+use crate::domain::removals::Patience;
 use crate::domain::tags::Tags;
 use crate::domain::uploads::Uploads;
 use crate::ports::{BlobReader, Clock, LockManager, StoragePorts, Tasks};
@@ -54,7 +55,8 @@ impl Registry {
     ) -> Self {
         let access = Arc::new(Access::new(Arc::new(namespaces)));
         let uploads = Arc::new(Uploads::new(storage, locks, clock));
-        let manifests = Manifests::new(storage, locks, clock, Arc::clone(&access));
+        let patience = Patience::of_a_task(clock, tasks);
+        let manifests = Manifests::new(storage, locks, clock, &patience, Arc::clone(&access));
         let manifests = Arc::new(manifests);
         let referrers = Arc::new(Referrers::new(storage));
         let stores = Stores {
@@ -62,11 +64,11 @@ impl Registry {
             uploads: &uploads,
             referrers: &referrers,
         };
-        let eviction = Eviction::new(storage, locks, &manifests, &access);
+        let eviction = Eviction::new(storage, locks, &patience, &manifests, &access);
         Self {
             access,
             eviction,
-            blobs: Blobs::new(storage, locks),
+            blobs: Blobs::new(storage, locks, &patience),
             mirror: Mirror::new(storage, locks, clock, tasks, &stores),
             pulls: Pulls::new(storage, clock, tasks),
             uploads,

@@ -7,7 +7,7 @@ use crate::domain::error::RegistryError;
 use crate::domain::model::{Digest, RepositoryName, Tag, Timestamp};
 use crate::domain::namespaces::Namespaces;
 use crate::domain::references::causes;
-use crate::domain::removals::Removals;
+use crate::domain::removals::{Patience, Removals};
 use crate::ports::{Clock, LockKey, LockManager, RetentionRule, StoragePorts};
 
 mod belonging;
@@ -122,7 +122,7 @@ impl Retention {
             clock: Arc::clone(clock),
             namespaces,
             settings,
-            removals: Removals::new(storage, locks, clock),
+            removals: Removals::new(storage, locks, &Patience::of_the_work(clock)),
         }
     }
 

@@ -3,9 +3,12 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+
 use crate::domain::access::{Access, AccessPolicy};
 use crate::domain::model::{Look, Mark, RepositoryName, Sight, Timestamp};
 use crate::domain::namespaces::{MissingReferences, Namespace, Namespaces};
+use crate::domain::removals::Patience;
 use crate::ports::*;
 
 /// What happened, in order; mocks write it, tests read it.
@@ -19,6 +22,27 @@ impl Journal {
 
     pub(super) fn entries(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
+    }
+}
+
+/// Work that is done when the test says so.
+#[derive(Default)]
+pub(super) struct Later(Mutex<Vec<BoxFuture<'static, ()>>>);
+
+impl Tasks for Later {
+    fn spawn(&self, work: BoxFuture<'static, ()>) {
+        self.0.lock().unwrap().push(work);
+    }
+}
+
+impl Later {
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    pub(super) async fn run(&self) {
+        let work = std::mem::take(&mut *self.0.lock().unwrap());
+        futures_util::future::join_all(work).await;
     }
 }
 
@@ -49,6 +73,14 @@ pub(super) struct Ports {
     pub(super) storage: StoragePorts,
     pub(super) locks: Arc<dyn LockManager>,
     pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Ports {
+    /// As clients' work has it; what is done in the background is not done.
+    pub(super) fn patience(&self) -> Patience {
+        let tasks: Arc<dyn Tasks> = Arc::<Later>::default();
+        Patience::of_a_task(&self.clock, &tasks)
+    }
 }
 
 impl World {

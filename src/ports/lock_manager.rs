@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
@@ -141,27 +141,46 @@ impl LockGuard {
         self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let Some(lease) = &self.lease else {
-            return work.await;
-        };
+        let done = self.watching(work).await;
+        self.release().await;
+        done
+    }
+
+    /// As [`LockGuard::during`], but the lock is not given back.
+    pub(crate) async fn watching<T, E: From<LockError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut lost = self.lease.as_ref().map(|lease| lease.lost());
         let mut work = pin!(work);
-        let mut lost = lease.lost();
-        let done = poll_fn(|context| {
-            if !lease.stands() || lost.as_mut().poll(context).is_ready() {
-                let key = lease.key().to_string();
-                if let Some(told) = &self.on_loss {
-                    told();
-                }
-                return Poll::Ready(Err(LockError::Lost(key).into()));
-            }
-            work.as_mut().poll(context)
+        poll_fn(|context| match self.loss(&mut lost, context) {
+            Some(error) => Poll::Ready(Err(error.into())),
+            None => work.as_mut().poll(context),
         })
-        .await;
-        // What is lost is not given back, and nobody waits for that.
-        if lease.stands() {
+        .await
+    }
+
+    /// That the lock is lost, if it is. `lost` is what its lease tells.
+    fn loss(
+        &self,
+        lost: &mut Option<BoxFuture<'static, ()>>,
+        context: &mut Context<'_>,
+    ) -> Option<LockError> {
+        let (lease, lost) = (self.lease.as_ref()?, lost.as_mut()?);
+        if lease.stands() && lost.as_mut().poll(context).is_pending() {
+            return None;
+        }
+        if let Some(told) = &self.on_loss {
+            told();
+        }
+        Some(LockError::Lost(lease.key().to_string()))
+    }
+
+    /// Gives the lock back. One that was lost is not, and nobody waits for that.
+    pub async fn release(self) {
+        if let Some(lease) = self.lease.as_ref().filter(|it| it.stands()) {
             lease.release().await;
         }
-        done
     }
 }
 

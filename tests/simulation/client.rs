@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, TryStreamExt};
 use simple_registry::domain::error::RegistryError;
-use simple_registry::domain::manifests::ManifestPush;
+use simple_registry::domain::manifests::{ManifestPush, Undeletion};
 use simple_registry::domain::model::{
     Algorithm, Body, Caller, Digest, Page, Reference, RepositoryName,
 };
@@ -70,6 +70,13 @@ impl Client {
             13..15 => self.delete_blob(repository).await,
             15 => self.list_referrers(repository, item).await,
             16 => self.read_tag(repository).await,
+            17 => {
+                let deleted = self.history.deleted();
+                if !deleted.is_empty() {
+                    let (repository, item) = deleted[self.choose(deleted.len())];
+                    self.undelete(repository, item).await;
+                }
+            }
             _ => self.read(repository, item).await,
         }
     }
@@ -404,6 +411,80 @@ impl Client {
             })
             .await;
         self.ended(operation, &answer);
+    }
+
+    /// A push of what was deleted, and of each tag that went with it.
+    async fn undelete(&self, repository: usize, item: usize) {
+        let name = self.name(repository);
+        let digest = self.content.items[item].digest.clone();
+        let began = self.world.now();
+        let operation = self.history.begin(repository, What::Put(item, None));
+        let tags = 0..self.content.tags.len();
+        let tags = tags.map(|tag| self.history.begin(repository, What::Put(item, Some(tag))));
+        let tags: Vec<usize> = tags.collect();
+        let answer = self.ask(move |registry| {
+            let (name, reference) = (name.clone(), Reference::Digest(digest.clone()));
+            async move { registry.manifests().undelete(&name, &reference).await }.boxed()
+        });
+        let answer = answer.await;
+        let (restored, missing) = match &answer {
+            Ok(Undeletion::Restored(it)) => (Some(&it.tags), &[][..]),
+            Ok(Undeletion::Unknown) => {
+                (None, std::slice::from_ref(&self.content.items[item].digest))
+            }
+            Ok(Undeletion::Refused { missing, .. }) => (None, &missing[..]),
+            Err(_) => {
+                let all = tags.iter().chain([&operation]);
+                return all.for_each(|it| self.ended(*it, &answer));
+            }
+        };
+        let outcome = |is_done| {
+            if is_done {
+                Outcome::Done
+            } else {
+                Outcome::Refused
+            }
+        };
+        self.history
+            .end(operation, outcome(restored.is_some()), false);
+        for (tag, set) in self.content.tags.iter().zip(tags) {
+            let is_set = restored.is_some_and(|restored| restored.contains(tag));
+            self.history.end(set, outcome(is_set), false);
+        }
+        for missing in missing {
+            self.is_missing(repository, item, missing, operation, began);
+        }
+    }
+
+    /// What was deleted within the grace period can be restored, unless something else of it was deleted too.
+    fn is_missing(
+        &self,
+        repository: usize,
+        item: usize,
+        missing: &Digest,
+        operation: usize,
+        began: u64,
+    ) {
+        let span = self.history.since(began);
+        let Some(deleted) = self
+            .history
+            .is_restorable(repository, item, operation, span)
+        else {
+            return;
+        };
+        let since = Span {
+            from: deleted,
+            ..span
+        };
+        let explained = match self.content.blob_of(missing) {
+            Some(blob) => self.history.may_be_deleted(repository, blob, since),
+            None => *missing != self.content.items[item].digest,
+        };
+        if !explained && self.world.power_was_cut() < deleted {
+            self.history.broken(&format!(
+                "P5: manifest {item} of repository {repository} was deleted at {deleted}, and can't be restored: {missing}"
+            ));
+        }
     }
 
     /// The manifest and its blobs, byte for byte.

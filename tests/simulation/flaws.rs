@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Flavour, Plan};
+use super::plan::{Flavour, Keep, Plan};
 
 /// One rule that the adapters do not keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +33,14 @@ pub enum Flaw {
     NothingIsSynced,
     /// A mark is written nowhere.
     NoMarks,
-    /// What a client deletes may be carried out after it was answered with an error.
-    LateDeletes,
+    /// Retention sees where a tag points once in a run.
+    StaleTags,
+    /// Retention deletes what it has marked, whoever took the mark away.
+    PardonsUnseen,
+    /// Scrub mends under no lock.
+    UnlockedScrub,
+    /// Nothing is done in the background: the lock of a client's removal that got no answer is not kept.
+    NoTasks,
 }
 
 impl Flaw {
@@ -46,6 +52,8 @@ impl Flaw {
         plan.grace_period = Duration::ZERO;
         plan.idle = 1_000;
         plan.interval = 200;
+        plan.retention = None;
+        plan.scrub = self == Self::UnlockedScrub;
         match self {
             Self::SharedLocks => plan.servers = 3,
             Self::AnyIdDooms | Self::ThingBeforeMarks => {
@@ -58,7 +66,7 @@ impl Flaw {
                 plan.pauses = 60;
             }
             Self::ShortListings | Self::OutageIsAbsence => plan.errors = 200,
-            Self::NoPatience | Self::LateDeletes => {
+            Self::NoPatience | Self::NoTasks => {
                 plan.flavour = Flavour::Bucket;
                 plan.errors = 200;
             }
@@ -72,6 +80,11 @@ impl Flaw {
             Self::NothingIsSynced => {
                 plan.flavour = Flavour::Files;
                 plan.power_cuts = true;
+            }
+            Self::StaleTags | Self::PardonsUnseen => plan.retention = Some(Keep::Latest),
+            Self::UnlockedScrub => {
+                plan.servers = 3;
+                plan.slow = 14_000;
             }
             Self::BlindLooks | Self::PendingIsSettled | Self::TouchCreates | Self::NoMarks => {}
         }

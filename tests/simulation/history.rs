@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::content::Content;
+use super::plan::Keep;
 use super::world::World;
 
 /// How much younger than a deletion a push must be to be seen as later: stores tell times in seconds, clocks differ,
@@ -21,6 +22,10 @@ pub enum What {
     /// A blob is pushed or mounted.
     Claim(usize),
     DeleteBlob(usize),
+    /// Rules decide what goes.
+    Retain,
+    /// A run of retention tells that the manifest went, or this tag of it.
+    Gone(usize, Option<usize>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +44,8 @@ struct Operation {
     start: u64,
     end: u64,
     outcome: Outcome,
+    /// How often a run of retention has judged, and when it did last.
+    judged: (u32, u64),
 }
 
 /// What must be, over some time.
@@ -58,7 +65,7 @@ pub struct Span {
 
 pub struct History {
     world: Arc<World>,
-    content: Arc<Content>,
+    pub content: Arc<Content>,
     operations: Mutex<Vec<Operation>>,
     broken: Mutex<Vec<String>>,
 }
@@ -82,6 +89,7 @@ impl History {
             start: self.world.now(),
             end: u64::MAX,
             outcome: Outcome::Unsure,
+            judged: (0, 0),
         });
         self.world.note(|| {
             format!(
@@ -103,6 +111,26 @@ impl History {
         it.outcome = outcome;
         self.world
             .note(|| format!("client: {operation} ends {outcome:?}, {:?}", it.what));
+    }
+
+    /// A run of retention judges what it has seen until now.
+    pub fn judges(&self, operation: usize) {
+        let mut operations = self.operations.lock().unwrap();
+        let (often, last) = &mut operations[operation].judged;
+        (*often, *last) = (*often + 1, self.world.now());
+    }
+
+    /// A run of retention, which ends now, has deleted the manifest, or this tag of it.
+    pub fn has_gone(&self, repository: usize, run: usize, item: usize, tag: Option<usize>) {
+        let mut operations = self.operations.lock().unwrap();
+        let gone = Operation {
+            repository,
+            what: What::Gone(item, tag),
+            end: self.world.now(),
+            outcome: Outcome::Done,
+            ..operations[run]
+        };
+        operations.push(gone);
     }
 
     pub fn since(&self, from: u64) -> Span {
@@ -133,6 +161,16 @@ impl History {
         operations.iter().filter(done).count()
     }
 
+    /// The manifests that were deleted, each with its repository, as often as they were.
+    pub fn deleted(&self) -> Vec<(usize, usize)> {
+        let operations = self.operations.lock().unwrap();
+        let deletes = operations.iter().filter_map(|it| match it.what {
+            What::Delete(item) if it.outcome != Outcome::Refused => Some((it.repository, item)),
+            _ => None,
+        });
+        deletes.collect()
+    }
+
     /// Operations of the repository that were not refused.
     fn of(&self, repository: usize, which: impl Fn(What) -> bool) -> Vec<Operation> {
         let operations = self.operations.lock().unwrap();
@@ -157,7 +195,9 @@ impl History {
                     .all(|it| it.end < put.start || it.start > span.to)
         };
         if let Some(put) = puts.iter().rfind(stands) {
-            return if self.may_be_let_go(repository, item, put.start, span) {
+            return if self.may_be_let_go(repository, item, put.start, span)
+                || self.may_be_deleted_by_rule(repository, item, put.start, span)
+            {
                 Verdict::Either
             } else {
                 Verdict::There
@@ -170,7 +210,9 @@ impl History {
                     .iter()
                     .all(|it| it.end < delete.start || it.start > span.to)
         };
-        if puts.iter().all(|put| put.start > span.to) || deletes.iter().any(is_gone) {
+        let by_rule = self.of(repository, |it| it == What::Gone(item, None));
+        let mut gone = deletes.iter().chain(&by_rule);
+        if puts.iter().all(|put| put.start > span.to) || gone.any(is_gone) {
             Verdict::Gone
         } else {
             Verdict::Either
@@ -186,21 +228,90 @@ impl History {
         (0..self.content.items.len()).filter(holds).collect()
     }
 
-    /// Whether something that held the item went after `since`, by a client or with what held that in turn.
+    /// Whether something that held the item went after `since`, by a client, by a rule, or with what held that in turn.
     fn was_left(&self, repository: usize, item: usize, since: u64, span: Span) -> bool {
+        let all_along = Span {
+            from: since.saturating_sub(RESOLUTION),
+            ..span
+        };
         self.holders(item).iter().any(|holder| {
-            let deletes = self.of(repository, |it| it == What::Delete(*holder));
-            let after =
-                |it: &Operation| it.start <= span.to && it.end.saturating_add(RESOLUTION) >= since;
+            if self.item(repository, *holder, all_along) == Verdict::There {
+                return false;
+            }
             // Whatever held the holder may have gone before this item was pushed, and the holder itself after it.
             let puts = self.of(
                 repository,
                 |it| matches!(it, What::Put(put, _) if put == *holder),
             );
+            let after = |it: &Operation| {
+                let had_it = || it.judged.0 > 1 && puts.iter().any(|put| put.start < it.end);
+                let may_be = it.what != What::Retain || had_it();
+                may_be && it.start <= span.to && it.end.saturating_add(RESOLUTION) >= since
+            };
+            let deletes = self.of(repository, |it| {
+                it == What::Delete(*holder) || it == What::Retain
+            });
             let before = |it: &&Operation| it.outcome == Outcome::Done && it.start <= since;
             let pushed = puts.iter().rfind(before).map_or(0, |it| it.start);
             deletes.iter().any(after) || self.was_left(repository, *holder, pushed, span)
         })
+    }
+
+    /// The runs of retention that may have deleted what was pushed at `since`: each judges twice, and what was pushed
+    /// after that stays.
+    fn runs_over(&self, repository: usize, since: u64, span: Span) -> Vec<Operation> {
+        let mut runs = self.of(repository, |it| it == What::Retain);
+        runs.retain(|it| it.judged.0 > 1 && since <= it.judged.1 && it.judged.1 <= span.to);
+        runs
+    }
+
+    /// Whether a rule may have deleted a manifest that was pushed at `since`: no tag and nothing that it belongs to has
+    /// kept it all the time, nor its youth.
+    fn may_be_deleted_by_rule(
+        &self,
+        repository: usize,
+        item: usize,
+        since: u64,
+        span: Span,
+    ) -> bool {
+        let runs = self.runs_over(repository, since, span);
+        let mut tags = 0..self.content.tags.len();
+        if runs.is_empty() || tags.any(|tag| self.tag(repository, tag, span) == Some(item)) {
+            return false;
+        }
+        let puts = self.of(
+            repository,
+            |it| matches!(it, What::Put(put, _) if put == item),
+        );
+        let is_untagged = puts.iter().all(|it| matches!(it.what, What::Put(_, None)));
+        let grace = u64::try_from(self.world.plan.grace_period.as_millis()).unwrap();
+        let holders = self.holders(item);
+        runs.iter().any(|run| {
+            let is_young = is_untagged && run.judged.1 + RESOLUTION < since + grace;
+            let all_along = Span {
+                from: run.start,
+                ..span
+            };
+            let holds = |it: &usize| self.item(repository, *it, all_along) == Verdict::There;
+            !is_young && !holders.iter().any(holds)
+        })
+    }
+
+    /// Whether the rules keep a tag that was set so, whatever this run saw.
+    fn keeps(&self, tag: usize, set: &Operation, run: &Operation) -> bool {
+        match self.world.plan.retention {
+            None | Some(Keep::Tagged) => true,
+            Some(Keep::Latest) => self.content.tags[tag].as_str() == "latest",
+            Some(Keep::Newest) => {
+                let others = self.of(
+                    set.repository,
+                    |it| matches!(it, What::Put(_, Some(to)) if to != tag),
+                );
+                let is_older = |it: &Operation| it.end.saturating_add(RESOLUTION) < set.start;
+                let mut others = others.iter();
+                others.all(|it| is_older(it) || it.start > run.judged.1)
+            }
+        }
     }
 
     /// Whether the collector may have let go of a manifest that was pushed at `since`: it was left, and nothing else
@@ -227,7 +338,8 @@ impl History {
     }
 
     /// Whether nothing holds the manifest any more, since long after it was pushed: then it goes as well. A push of a
-    /// holder that failed since may have held it while the collector looked.
+    /// holder that failed since may have held it while the collector looked; one of itself has renewed it, as one that
+    /// succeeds does.
     pub fn is_left(&self, repository: usize, item: usize) -> bool {
         let span = self.since(self.world.now());
         let puts = self.of(
@@ -236,6 +348,7 @@ impl History {
         );
         let was_tagged = puts.iter().any(|it| !matches!(it.what, What::Put(_, None)));
         let holders = self.holders(item);
+        let tried: Vec<usize> = holders.iter().copied().chain([item]).collect();
         let gone = |holder: &usize| self.item(repository, *holder, span) == Verdict::Gone;
         let left = |holder: &usize| {
             let deletes = self.of(repository, |it| it == What::Delete(*holder));
@@ -243,7 +356,7 @@ impl History {
                 let before = |it: &Operation| it.end.saturating_add(RESOLUTION) < delete.start;
                 delete.outcome == Outcome::Done
                     && puts.iter().all(before)
-                    && !self.was_tried(repository, &holders, delete.start)
+                    && !self.was_tried(repository, &tried, delete.start)
             })
         };
         // A push that broke off may have left no record of its subject: that is for scrub.
@@ -272,6 +385,10 @@ impl History {
                 && moves
                     .iter()
                     .all(|it| it.end < set.start || it.start > span.to)
+                && self
+                    .runs_over(repository, set.start, span)
+                    .iter()
+                    .all(|run| self.keeps(tag, set, run))
         });
         match certain?.what {
             What::Put(item, _) => Some(item),
@@ -295,6 +412,7 @@ impl History {
                 What::Put(other, to) => to == Some(tag) && other != item,
                 What::DeleteTag(other) => other == tag,
                 What::Delete(other) => other == item,
+                What::Gone(other, from) => other == item && from == Some(tag),
                 _ => false,
             });
             let later = |it: &Operation| {
@@ -345,6 +463,33 @@ impl History {
                 "P4: blob {blob} of repository {repository} was deleted, and is there"
             ));
         }
+    }
+
+    /// When the manifest was deleted, if that is so short a time ago that it can be restored, and nobody has touched it
+    /// since but for this operation and those for its tags. S3 tells times in seconds, and clocks differ.
+    pub fn is_restorable(
+        &self,
+        repository: usize,
+        item: usize,
+        operation: usize,
+        span: Span,
+    ) -> Option<u64> {
+        let deletes = self.of(repository, |it| it == What::Delete(item));
+        let delete = deletes.iter().rfind(|it| it.outcome == Outcome::Done)?;
+        let grace = u64::try_from(self.world.plan.grace_period.as_millis()).unwrap();
+        let is_recent = delete.end < span.from && span.to + RESOLUTION < delete.start + grace;
+        let own = operation..=operation + self.content.tags.len();
+        let operations = self.operations.lock().unwrap();
+        let mut others = operations.iter().enumerate();
+        let is_touched = others.any(|(number, it)| {
+            let touches = match it.what {
+                What::Put(put, _) => put == item && !own.contains(&number),
+                What::Delete(other) => other == item && it.start != delete.start,
+                _ => false,
+            };
+            it.repository == repository && touches && it.end >= delete.start
+        });
+        (is_recent && !is_touched).then_some(delete.start)
     }
 
     /// Whether somebody may have taken the blob away in that time.

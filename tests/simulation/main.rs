@@ -17,7 +17,9 @@ mod plan;
 #[path = "../process/random.rs"]
 #[expect(dead_code, reason = "what only other tests draw")]
 mod random;
+mod retention;
 mod run;
+mod scrub;
 mod server;
 mod sessions;
 mod tree;
@@ -142,7 +144,9 @@ mod taken_out {
         things_that_are_never_fresh_are_missed: NothingIsFresh in 1000;
         a_sync_that_syncs_nothing_is_missed: NothingIsSynced in 1000;
         marks_that_are_written_nowhere_are_missed: NoMarks in 1000;
-        // No rule, but one that is not kept yet (docs/roadmap.md): it shows what that costs.
-        a_client_s_delete_that_is_carried_out_late_is_noticed: LateDeletes in 1000;
+        a_tag_that_moves_unseen_by_retention_is_missed: StaleTags in 1000;
+        a_push_that_retention_does_not_see_is_missed: PardonsUnseen in 1000;
+        a_scrub_without_locks_is_missed: UnlockedScrub in 1000;
+        a_client_s_late_removal_whose_lock_is_free_is_missed: NoTasks in 1000;
     }
 }

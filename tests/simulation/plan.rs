@@ -13,8 +13,20 @@ pub enum Flavour {
     Bucket,
 }
 
+/// Which images retention keeps. What has no tag of these goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Those with a tag.
+    Tagged,
+    /// Those with the tag `latest`.
+    Latest,
+    /// The one whose tag was pushed last.
+    Newest,
+}
+
 /// Rates are in ten thousand requests; times in milliseconds.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself")]
 pub struct Plan {
     pub flavour: Flavour,
     pub servers: usize,
@@ -32,6 +44,10 @@ pub struct Plan {
     pub pauses: u64,
     pub longest_pause: u64,
     pub power_cuts: bool,
+    /// What retention keeps, if there is any.
+    pub retention: Option<Keep>,
+    /// Servers scrub now and then.
+    pub scrub: bool,
     /// Every other operation deletes a blob.
     pub blob_deletes: bool,
     /// The store tells times in seconds.
@@ -62,6 +78,18 @@ impl Plan {
             pauses: *choose(random, &[0, 0, 5]),
             longest_pause: 100_000,
             power_cuts: !is_bucket && random.below(2) == 0,
+            retention: *choose(
+                random,
+                &[
+                    None,
+                    None,
+                    None,
+                    Some(Keep::Tagged),
+                    Some(Keep::Latest),
+                    Some(Keep::Newest),
+                ],
+            ),
+            scrub: random.below(2) == 0,
             blob_deletes: false,
             coarse: is_bucket,
             latest: 25_000,
@@ -77,6 +105,8 @@ impl Plan {
             crashes: 0,
             pauses: 0,
             power_cuts: false,
+            retention: None,
+            scrub: false,
             coarse: false,
             ..Self::draw(&mut Random::new(1))
         }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simple_registry::domain::model::{Digest, Reference};
+use simple_registry::domain::retention::{Mode, Outcome, Verdict};
 
 use super::client::Client;
 use super::content::Content;
 use super::flaws::Flaw;
 use super::history::History;
+use super::plan::Keep;
 use super::server::{Process, Server};
 use super::world::{Life, World};
 
@@ -90,7 +92,8 @@ struct Simulation {
 impl Simulation {
     async fn go(mut self) {
         for number in 0..self.world.plan.servers {
-            self.servers.push(Server::start(&self.world, number));
+            self.servers
+                .push(Server::start(&self.world, &self.history, number));
         }
         for _ in 0..2 {
             self.world.set_calm(false);
@@ -103,7 +106,12 @@ impl Simulation {
         for server in &self.servers {
             server.stop();
         }
-        self.becomes_clean().await;
+        let life = Life::begin(&self.world, "the last server".to_owned());
+        let mut process = Process::begin(&self.world, &self.history, life);
+        tokio::time::sleep(SETTLED).await;
+        self.becomes_clean(&mut process).await;
+        self.scrub(&process).await;
+        self.becomes_clean(&mut process).await;
         self.check().await;
     }
 
@@ -141,7 +149,7 @@ impl Simulation {
 
     /// Everything that must be there is, and what must be gone is, to somebody who sees all of it at once.
     async fn check(&self) {
-        let process = Process::begin(&self.world, Life::observer(&self.world));
+        let process = Process::begin(&self.world, &self.history, Life::observer(&self.world));
         let observer = Client {
             servers: vec![Server::of(&process)],
             ..self.client()
@@ -161,12 +169,10 @@ impl Simulation {
     }
 
     /// P3: after some quiet passes the store holds what the images need, and nothing else.
-    async fn becomes_clean(&self) {
-        let life = Life::begin(&self.world, "the last server".to_owned());
-        let mut process = Process::begin(&self.world, life);
-        tokio::time::sleep(SETTLED).await;
+    async fn becomes_clean(&self, process: &mut Process) {
         let mut difference = Vec::new();
         for _ in 0..PASSES {
+            let has_retained = self.retain(process).await;
             if let Err(error) = process.registry.uploads().expire(Duration::ZERO).await {
                 self.history
                     .broken(&format!("uploads do not expire: {error}"));
@@ -181,8 +187,8 @@ impl Simulation {
                 other => self.history.broken(&format!("P3: no pass: {other:?}")),
             }
             tokio::time::sleep(self.world.plan.grace_period + Duration::from_secs(10)).await;
-            difference = self.difference(&process).await;
-            if difference.is_empty() {
+            difference = self.difference(process).await;
+            if difference.is_empty() && !has_retained {
                 return;
             }
         }
@@ -190,10 +196,50 @@ impl Simulation {
             .broken(&format!("P3: it does not become clean: {difference:#?}"));
     }
 
+    /// Whether rules had something to delete. While nothing else happens, it goes.
+    async fn retain(&self, process: &Process) -> bool {
+        let Some(retaining) = &process.retaining else {
+            return false;
+        };
+        let run = match retaining.run(Mode::Force).await {
+            Ok(Some(run)) => run,
+            other => {
+                self.history
+                    .broken(&format!("no run of retention: {other:?}"));
+                return false;
+            }
+        };
+        self.world.note(|| format!("{run:?}"));
+        let mut images = run.repositories.iter().flat_map(|it| &it.images);
+        // What somebody who died had doomed waits for the next run.
+        let has_more = images.any(|it| it.verdict != Verdict::Kept);
+        let is_held_back = |it: &Outcome| !it.problems.is_empty() || it.held_back.is_some();
+        if run.held_back.is_some() || run.repositories.iter().any(is_held_back) {
+            self.history
+                .broken(&format!("retention is held back: {run:?}"));
+        }
+        has_more
+    }
+
+    /// What crashes left is mended at once: then there is nothing more.
+    async fn scrub(&self, process: &Process) {
+        for may_find in [true, false] {
+            let found = process.scrubbing.run(Duration::ZERO, true).await;
+            self.world.note(|| format!("scrub: {found:?}"));
+            match found {
+                Ok(found) if found.is_empty() || may_find => {}
+                other => self
+                    .history
+                    .broken(&format!("scrub does not mend everything: {other:?}")),
+            }
+        }
+    }
+
     /// What is there and must not be (+), and the other way round (-).
     async fn difference(&self, process: &Process) -> Vec<String> {
         let needed = self.needed(process).await;
         let judged = ["data", "link", "_meta", "_condemned", "_dying"];
+        let kept = self.kept(process).await;
         let is_judged = |path: &&String| {
             let name = path.rsplit('/').next().unwrap();
             judged.contains(&name) && !path.contains("/tags/")
@@ -204,7 +250,7 @@ impl Simulation {
         let lost = needed.difference(&stored);
         let mut difference: Vec<String> = left.map(|it| format!("+ {it}")).collect();
         difference.extend(lost.map(|it| format!("- {it}")));
-        for repository in 0..self.content.repositories.len() {
+        for (repository, kept) in kept.iter().enumerate() {
             for (number, item) in self.content.items.iter().enumerate() {
                 let path = format!("_manifests/revisions/sha256/{}/link", item.digest.hex());
                 let name = &self.content.repositories[repository];
@@ -212,12 +258,53 @@ impl Simulation {
                 if stored.contains(&path) && self.history.is_left(repository, number) {
                     difference.push(format!("+ {path}, which nothing holds"));
                 }
+                if stored.contains(&path) && !kept.contains(&number) {
+                    difference.push(format!("+ {path}, which no rule keeps"));
+                }
             }
         }
         if !state.sessions.is_empty() {
             difference.push("+ upload sessions".to_owned());
         }
         difference
+    }
+
+    /// The images of each repository that its rules keep, with what belongs to them.
+    async fn kept(&self, process: &Process) -> Vec<BTreeSet<usize>> {
+        let items = &self.content.items;
+        let mut all = Vec::new();
+        for name in &self.content.repositories {
+            let Some(keep) = self.world.plan.retention else {
+                all.push((0..items.len()).collect());
+                continue;
+            };
+            let mut kept = BTreeSet::new();
+            for tag in &self.content.tags {
+                let is_kept = keep != Keep::Latest || tag.as_str() == "latest";
+                let reference = Reference::Tag(tag.clone());
+                let found = process.registry.get_manifest(name, &reference).await;
+                if is_kept && let Ok((found, _)) = found {
+                    kept.extend(self.content.item_of(&found.digest));
+                }
+            }
+            loop {
+                let belongs = |it: &usize| {
+                    items[*it].subject.is_some_and(|it| kept.contains(&it))
+                        || kept
+                            .iter()
+                            .any(|holder| items[*holder].children.contains(it))
+                };
+                let more: Vec<_> = (0..items.len())
+                    .filter(|it| !kept.contains(it) && belongs(it))
+                    .collect();
+                if more.is_empty() {
+                    break;
+                }
+                kept.extend(more);
+            }
+            all.push(kept);
+        }
+        all
     }
 
     async fn needed(&self, process: &Process) -> BTreeSet<String> {

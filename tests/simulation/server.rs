@@ -13,10 +13,14 @@ use simple_registry::domain::error::RegistryError;
 use simple_registry::domain::model::Timestamp;
 use simple_registry::domain::namespaces::{MissingReferences, Namespace, Namespaces};
 use simple_registry::domain::registry::Registry;
+use simple_registry::domain::retention::Mode;
 use simple_registry::ports::{Clock, LockManager, Tasks};
 
 use super::flaws::Flaw;
+use super::history::History;
 use super::locks::SimulatedLocks;
+use super::retention::Retaining;
+use super::scrub::Scrubbing;
 use super::tree::SimulatedTree;
 use super::world::{Life, World};
 
@@ -28,20 +32,25 @@ pub struct Process {
     pub life: Arc<Life>,
     pub registry: Arc<Registry>,
     pub collector: Collector,
+    pub retaining: Option<Arc<Retaining>>,
+    pub scrubbing: Arc<Scrubbing>,
 }
 
 impl Process {
-    pub fn begin(world: &Arc<World>, life: Arc<Life>) -> Self {
+    pub fn begin(world: &Arc<World>, history: &Arc<History>, life: Arc<Life>) -> Self {
         let locks: Arc<dyn LockManager> = Arc::new(SimulatedLocks {
             world: Arc::clone(world),
             life: Arc::clone(&life),
         });
-        let storage = |of_clients| {
-            let tree = Arc::new(SimulatedTree {
+        let tree = |of_clients| {
+            Arc::new(SimulatedTree {
                 world: Arc::clone(world),
                 life: Arc::clone(&life),
                 of_clients,
-            });
+            })
+        };
+        let storage = |of_clients| {
+            let tree = tree(of_clients);
             let for_times = world.is_bucket().then(|| Arc::clone(&locks));
             storage::over(tree.clone(), tree, for_times)
         };
@@ -51,7 +60,7 @@ impl Process {
             life: Arc::clone(&life),
             ahead: i64::try_from(world.below(900)).unwrap(),
         });
-        let tasks: Arc<dyn Tasks> = Arc::new(SimulatedTasks(Arc::clone(&life)));
+        let tasks: Arc<dyn Tasks> = Arc::new(SimulatedTasks(Arc::clone(world), Arc::clone(&life)));
         let everything = Namespace {
             access_policy: AccessPolicy {
                 default_allow: true,
@@ -71,9 +80,18 @@ impl Process {
                 &locks,
                 &clock,
                 &tasks,
-                namespaces,
+                namespaces.clone(),
             )),
             collector: Collector::new(&storage(false), &locks, &clock, settings),
+            retaining: Retaining::new(world, history, storage(false), &locks, &clock).map(Arc::new),
+            scrubbing: Arc::new(Scrubbing::new(
+                world,
+                history,
+                storage(false),
+                tree(false),
+                (&locks, &clock),
+                namespaces,
+            )),
             life,
         }
     }
@@ -105,22 +123,37 @@ pub enum Failure {
 
 impl Server {
     /// Starts it, and again whenever it has died.
-    pub fn start(world: &Arc<World>, number: usize) -> Arc<Self> {
+    pub fn start(world: &Arc<World>, history: &Arc<History>, number: usize) -> Arc<Self> {
         let server = Arc::new(Self {
             running: Mutex::default(),
             stopped: AtomicBool::new(false),
         });
         let (world, kept) = (Arc::clone(world), Arc::clone(&server));
+        let history = Arc::clone(history);
         tokio::spawn(async move {
             for start in 1_u32.. {
                 let life = Life::begin(&world, format!("server {number}.{start}"));
-                let process = Process::begin(&world, Arc::clone(&life));
+                let process = Process::begin(&world, &history, Arc::clone(&life));
                 world.note(|| format!("{}: starts", life.name));
                 *kept.running.lock().unwrap() = Some(Running {
                     life: Arc::clone(&life),
                     registry: Arc::clone(&process.registry),
                 });
                 life.spawn(expire(Arc::clone(&world), Arc::clone(&process.registry)));
+                if let Some(retaining) = &process.retaining {
+                    life.spawn(retain(
+                        Arc::clone(&world),
+                        Arc::clone(&life),
+                        Arc::clone(retaining),
+                    ));
+                }
+                if world.plan.scrub {
+                    life.spawn(scrub(
+                        Arc::clone(&world),
+                        Arc::clone(&life),
+                        Arc::clone(&process.scrubbing),
+                    ));
+                }
                 life.spawn(collect(Arc::clone(&world), process));
                 life.died.notified().await;
                 *kept.running.lock().unwrap() = None;
@@ -186,6 +219,33 @@ async fn collect(world: Arc<World>, mut process: Process) {
     }
 }
 
+async fn retain(world: Arc<World>, life: Arc<Life>, retaining: Arc<Retaining>) {
+    loop {
+        let least = if world.is_calm() { 60_000 } else { 50 };
+        let pause = least + world.below(2 * world.plan.interval);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        life.awake().await;
+        let mode = if world.one_in(2) {
+            Mode::Force
+        } else {
+            Mode::Apply
+        };
+        let run = retaining.run(mode).await;
+        world.note(|| format!("{}: {run:?}", life.name));
+    }
+}
+
+async fn scrub(world: Arc<World>, life: Arc<Life>, scrubbing: Arc<Scrubbing>) {
+    loop {
+        let least = if world.is_calm() { 60_000 } else { 50 };
+        let pause = least + world.below(4 * world.plan.interval);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        life.awake().await;
+        let found = scrubbing.run(MAX_AGE, false).await;
+        world.note(|| format!("{}: scrub: {found:?}", life.name));
+    }
+}
+
 async fn expire(world: Arc<World>, registry: Arc<Registry>) {
     loop {
         tokio::time::sleep(MAX_AGE / 4).await;
@@ -207,17 +267,21 @@ impl Clock for SimulatedClock {
     }
 
     async fn sleep(&self, duration: Duration) {
-        if !self.world.has(Flaw::NoPatience) {
+        // Nobody who only looks around now and then does so without a pause.
+        let is_short = duration < Duration::from_secs(1);
+        if is_short || !self.world.has(Flaw::NoPatience) {
             tokio::time::sleep(duration).await;
             self.life.awake().await;
         }
     }
 }
 
-struct SimulatedTasks(Arc<Life>);
+struct SimulatedTasks(Arc<World>, Arc<Life>);
 
 impl Tasks for SimulatedTasks {
     fn spawn(&self, work: BoxFuture<'static, ()>) {
-        self.0.spawn(work);
+        if !self.0.has(Flaw::NoTasks) {
+            self.1.spawn(work);
+        }
     }
 }

@@ -67,16 +67,6 @@ impl SimulatedTree {
         self.of_clients && self.world.has(flaw)
     }
 
-    /// The collector waits until what it gave up cannot be carried out any more; a client's DELETE does not, and that
-    /// is known (docs/roadmap.md).
-    fn removal(&self) -> Kind {
-        if self.of_clients && !self.world.has(Flaw::LateDeletes) {
-            Kind::Write
-        } else {
-            Kind::Removal
-        }
-    }
-
     fn any(&self, dir: &str) -> bool {
         self.world.state().objects.next_below(dir, None).is_some()
     }
@@ -434,13 +424,8 @@ impl Tree for SimulatedTree {
 
     async fn remove(&self, path: &str) -> Result<(), StoreError> {
         let (tree, at) = (self.clone(), path.to_owned());
-        self.asked(
-            "remove",
-            path,
-            self.removal(),
-            async move { tree.drop(&at) },
-        )
-        .await
+        self.asked("remove", path, Kind::Removal, async move { tree.drop(&at) })
+            .await
     }
 
     async fn remove_all(&self, dir: &str) -> Result<(), StoreError> {
@@ -452,7 +437,7 @@ impl Tree for SimulatedTree {
             }
             return Ok(());
         }
-        self.asked("remove all", dir, self.removal(), async move {
+        self.asked("remove all", dir, Kind::Removal, async move {
             let paths = tree.world.state().objects.below(&at);
             for path in paths {
                 tree.drop(&format!("{at}/{path}"));

@@ -15,6 +15,9 @@ pub fn etag(digest: &Digest) -> String {
 /// Whether the client says that it has this content already. Weak comparison:
 /// a tag that a proxy has weakened means the same bytes.
 pub fn is_known(headers: &HeaderMap, digest: &Digest) -> bool {
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return false;
+    }
     let etag = etag(digest);
     entity_tags(headers, &IF_NONE_MATCH)
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)

@@ -145,7 +145,7 @@ impl HttpError {
             )),
             Some(code) => reply.json(&error_body(code, &self.cause.to_string(), &self.detail())),
             None => reply
-                .header(CONTENT_TYPE, "text/plain; charset=utf-8")
+                .fixed(CONTENT_TYPE, "text/plain; charset=utf-8")
                 .bytes(format!("{}\n", self.cause).into()),
         };
         let mut response = reply.done();

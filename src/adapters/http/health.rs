@@ -75,7 +75,7 @@ impl Probe {
             }
             Self::Metrics => return Ok(metrics(current, head)),
         }
-        let reply = Reply::ok().header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        let reply = Reply::ok().fixed(CONTENT_TYPE, "text/plain; charset=utf-8");
         Ok(reply.bytes("ok\n".into()).done())
     }
 }

@@ -237,6 +237,10 @@ impl Driver {
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
+        .http1()
+        // What is received at once, and the longest head of a request. A push holds a few of these.
+        .max_buf_size(256 * 1024);
+    builder
         .http2()
         // Each may have a send buffer full of what its client does not take,
         // and a response that is all in there holds no place any more.

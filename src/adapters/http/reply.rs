@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use bytes::Bytes;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
@@ -32,9 +32,22 @@ impl Reply {
         self
     }
 
+    /// Adds a header that always says the same.
+    pub fn fixed(mut self, name: HeaderName, value: &'static str) -> Self {
+        let value = HeaderValue::from_static(value);
+        self.0.headers_mut().append(name, value);
+        self
+    }
+
+    /// Says how long the body is, in bytes.
+    pub fn length(mut self, length: u64) -> Self {
+        self.0.headers_mut().append(CONTENT_LENGTH, length.into());
+        self
+    }
+
     /// Sets the body, and its length in bytes.
     pub fn body(self, body: ResponseBody, length: u64) -> Self {
-        let mut reply = self.header(CONTENT_LENGTH, length);
+        let mut reply = self.length(length);
         *reply.0.body_mut() = body;
         reply
     }

@@ -13,16 +13,18 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::layout::{self, CONDEMNED, DYING};
+use super::layout;
 use super::tree::{Entries, Places, Tree, Valid};
 use super::unavailable;
 use crate::adapters::units::one_thread;
-use crate::domain::model::{Listing, Look, Mark, Page, Sight, Timestamp};
+use crate::domain::model::{Listing, Look, Page, Sight, Timestamp};
 use crate::ports::{BlobReader, StoreError};
 
+mod batches;
 mod durable;
 mod index;
 mod listing;
+mod marks;
 mod names;
 mod network;
 mod places;
@@ -30,6 +32,7 @@ mod reach;
 mod reader;
 mod sight;
 mod system;
+mod turns;
 mod uploads;
 mod walk;
 
@@ -39,6 +42,9 @@ use names::with_dir;
 pub(super) use network::kind as network_file_system;
 use reach::Reach;
 use sight::{is_of_this_tick, sight, timestamp};
+
+/// Room for `/` and the name of a thing or of its mark.
+const NAME: usize = 16;
 
 /// Files below a root directory.
 #[derive(Clone)]
@@ -120,13 +126,13 @@ fn present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 }
 
 impl Inner {
+    /// The path in the file system, with room for a name behind it.
     fn at(&self, path: &str) -> PathBuf {
-        self.root.join(path)
-    }
-
-    fn condemned(&self, dir: &str, reach: Reach) -> io::Result<Option<String>> {
-        let id = reach.read(&self.at(dir).join(CONDEMNED))?;
-        Ok(id.map(|id| String::from_utf8_lossy(&id).into_owned()))
+        let length = self.root.as_os_str().len() + path.len() + NAME;
+        let mut at = PathBuf::with_capacity(length);
+        at.push(&self.root);
+        at.push(path);
+        at
     }
 }
 
@@ -209,64 +215,24 @@ impl Tree for Files {
 
     async fn look(&self, dir: &str, name: &str) -> Result<Look, StoreError> {
         let (at, name) = (dir.to_owned(), name.to_owned());
-        self.reading(dir, move |files, reach| {
-            let condemned = files.condemned(&at, reach)?;
-            let dir = files.at(&at);
-            let dying = reach.stat(&dir.join(DYING))?.is_some();
-            let path = dir.join(&name);
-            let thing = reach.stat(&path)?;
-            if thing.is_some() {
-                // A promise may rest on what was seen, whoever wrote it. (This
-                // waits only where nothing is read from memory.)
-                files.durable.named(&files.root, &path)?;
-            }
-            Ok(Look {
-                mark: match (dying, condemned) {
-                    (true, _) => Mark::Dying,
-                    (false, Some(id)) => Mark::Condemned(id),
-                    (false, None) => Mark::None,
-                },
-                thing: thing.map(|it| sight(&it)),
-            })
-        })
-        .await
+        self.reading(dir, move |files, reach| files.look(&at, &name, reach))
+            .await
     }
 
     async fn condemn(&self, dir: &str, id: &str) -> Result<Option<String>, StoreError> {
         let (at, id) = (dir.to_owned(), id.to_owned());
-        self.blocking(dir, move |files| {
-            let temporary = files.temporary(0o666, id.as_bytes(), false)?;
-            // A hard link is the exclusive create that also shows whole content.
-            match fs::hard_link(&temporary.path, files.at(&at).join(CONDEMNED)) {
-                Ok(()) => Ok(Some(id)),
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => files.condemned(&at, Reach::Disk),
-                Err(e) => present(Err(e)),
-            }
-        })
-        .await
+        self.blocking(dir, move |files| files.condemn(&at, id))
+            .await
     }
 
     async fn doom(&self, dir: &str, id: &str) -> Result<bool, StoreError> {
         let (at, id) = (dir.to_owned(), id.to_owned());
-        self.blocking(dir, move |files| {
-            let dir = files.at(&at);
-            let dying = present(fs::metadata(dir.join(DYING)))?.is_some();
-            if dying || files.condemned(&at, Reach::Disk)? != Some(id) {
-                return Ok(false);
-            }
-            Ok(present(fs::rename(dir.join(CONDEMNED), dir.join(DYING)))?.is_some())
-        })
-        .await
+        self.blocking(dir, move |files| files.doom(&at, &id)).await
     }
 
     async fn pardon(&self, dir: &str) -> Result<(), StoreError> {
         let at = dir.to_owned();
-        self.blocking(dir, move |files| {
-            let dir = files.at(&at);
-            files.unlink(&dir.join(CONDEMNED))?;
-            files.unlink(&dir.join(DYING))
-        })
-        .await
+        self.blocking(dir, move |files| files.pardon(&at)).await
     }
 
     async fn remove(&self, path: &str) -> Result<(), StoreError> {

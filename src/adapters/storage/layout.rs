@@ -85,75 +85,120 @@ pub(super) const TMP: &str = "_registry/tmp";
 pub(super) const CONDEMNED: &str = "_condemned";
 pub(super) const DYING: &str = "_dying";
 
+/// What one request asks for is up to a dozen paths: each is put together at once.
+fn path(parts: &[&str]) -> String {
+    parts.join("/")
+}
+
+/// A directory of the repository's, and what is below it.
+fn of(repository: &RepositoryName, dir: &str) -> String {
+    path(&[REPOSITORIES, repository.as_str(), dir])
+}
+
 pub(super) fn blob_dir(digest: &Digest) -> String {
-    let (algorithm, hex) = (digest.algorithm(), digest.hex());
-    format!("{BLOBS}/{algorithm}/{}/{hex}", &hex[..2])
+    let hex = digest.hex();
+    path(&[BLOBS, digest.algorithm().as_str(), &hex[..2], hex])
 }
 
 pub(super) fn blob(digest: &Digest) -> String {
-    format!("{}/data", blob_dir(digest))
+    let hex = digest.hex();
+    path(&[BLOBS, digest.algorithm().as_str(), &hex[..2], hex, DATA])
 }
 
 /// What a file with content is called.
 pub(super) const DATA: &str = "data";
 
 pub(super) fn layer_link_dir(repository: &RepositoryName, digest: &Digest) -> String {
-    let (algorithm, hex) = (digest.algorithm(), digest.hex());
-    format!("{}/{hex}", layer_links(repository, algorithm))
+    let (repository, algorithm) = (repository.as_str(), digest.algorithm().as_str());
+    path(&[REPOSITORIES, repository, LAYERS, algorithm, digest.hex()])
 }
 
 pub(super) fn layer_links(repository: &RepositoryName, algorithm: Algorithm) -> String {
-    format!("{REPOSITORIES}/{repository}/{LAYERS}/{algorithm}")
+    path(&[
+        REPOSITORIES,
+        repository.as_str(),
+        LAYERS,
+        algorithm.as_str(),
+    ])
 }
 
 pub(super) fn blobs(algorithm: Algorithm) -> String {
-    format!("{BLOBS}/{algorithm}")
+    path(&[BLOBS, algorithm.as_str()])
 }
 
 pub(super) fn layer_link(repository: &RepositoryName, digest: &Digest) -> String {
-    format!("{}/link", layer_link_dir(repository, digest))
+    let (repository, algorithm) = (repository.as_str(), digest.algorithm().as_str());
+    path(&[
+        REPOSITORIES,
+        repository,
+        LAYERS,
+        algorithm,
+        digest.hex(),
+        LINK,
+    ])
 }
 
 pub(super) fn manifests(repository: &RepositoryName) -> String {
-    format!("{REPOSITORIES}/{repository}/{MANIFESTS}")
+    of(repository, MANIFESTS)
 }
 
+/// Below a repository: its manifests, by algorithm and digest.
+const REVISIONS: &str = "_manifests/revisions";
+
 pub(super) fn revisions(repository: &RepositoryName, algorithm: Algorithm) -> String {
-    format!("{REPOSITORIES}/{repository}/{MANIFESTS}/revisions/{algorithm}")
+    path(&[
+        REPOSITORIES,
+        repository.as_str(),
+        REVISIONS,
+        algorithm.as_str(),
+    ])
 }
 
 pub(super) fn revision_dir(repository: &RepositoryName, digest: &Digest) -> String {
-    format!(
-        "{}/{}",
-        revisions(repository, digest.algorithm()),
-        digest.hex()
-    )
+    let (repository, algorithm) = (repository.as_str(), digest.algorithm().as_str());
+    path(&[REPOSITORIES, repository, REVISIONS, algorithm, digest.hex()])
 }
 
 /// What a file is called that holds a digest.
 pub(super) const LINK: &str = "link";
 
 pub(super) fn revision_link(repository: &RepositoryName, digest: &Digest) -> String {
-    format!("{}/{LINK}", revision_dir(repository, digest))
+    of_revision(repository, digest, LINK)
 }
 
 pub(super) fn revision_meta(repository: &RepositoryName, digest: &Digest) -> String {
-    format!("{}/_meta", revision_dir(repository, digest))
+    of_revision(repository, digest, "_meta")
 }
 
+fn of_revision(repository: &RepositoryName, digest: &Digest, file: &str) -> String {
+    let (repository, algorithm) = (repository.as_str(), digest.algorithm().as_str());
+    path(&[
+        REPOSITORIES,
+        repository,
+        REVISIONS,
+        algorithm,
+        digest.hex(),
+        file,
+    ])
+}
+
+/// Below a repository: its tags.
+const TAGS: &str = "_manifests/tags";
+
 pub(super) fn tags(repository: &RepositoryName) -> String {
-    format!("{REPOSITORIES}/{repository}/{MANIFESTS}/tags")
+    of(repository, TAGS)
 }
 
 pub(super) fn tag_dir(repository: &RepositoryName, tag: &Tag) -> String {
-    format!("{}/{tag}", tags(repository))
+    path(&[REPOSITORIES, repository.as_str(), TAGS, tag.as_str()])
 }
 
 /// Below a tag's directory: where it points.
 pub(super) const TAG_CURRENT: &str = "current/link";
 
 pub(super) fn tag_current(repository: &RepositoryName, tag: &Tag) -> String {
-    format!("{}/{TAG_CURRENT}", tag_dir(repository, tag))
+    let (repository, tag) = (repository.as_str(), tag.as_str());
+    path(&[REPOSITORIES, repository, TAGS, tag, TAG_CURRENT])
 }
 
 pub(super) fn tag_history(repository: &RepositoryName, tag: &Tag, algorithm: Algorithm) -> String {
@@ -166,11 +211,11 @@ pub(super) fn tag_index(repository: &RepositoryName, tag: &Tag, digest: &Digest)
 }
 
 pub(super) fn uploads(repository: &RepositoryName) -> String {
-    format!("{REPOSITORIES}/{repository}/{UPLOADS}")
+    of(repository, UPLOADS)
 }
 
 pub(super) fn upload_dir(repository: &RepositoryName, id: &UploadId) -> String {
-    format!("{}/{id}", uploads(repository))
+    path(&[REPOSITORIES, repository.as_str(), UPLOADS, id.as_str()])
 }
 
 pub(super) fn referrers(repository: &RepositoryName, subject: &Digest) -> String {
@@ -184,7 +229,7 @@ pub(super) fn referrer(repository: &RepositoryName, subject: &Digest, digest: &D
 }
 
 pub(super) fn pulls(repository: &RepositoryName) -> String {
-    format!("{REPOSITORIES}/{repository}/_pulls")
+    of(repository, "_pulls")
 }
 
 pub(super) fn pull(repository: &RepositoryName, digest: &Digest) -> String {
@@ -193,7 +238,7 @@ pub(super) fn pull(repository: &RepositoryName, digest: &Digest) -> String {
 }
 
 pub(super) fn deletions(repository: &RepositoryName) -> String {
-    format!("{REPOSITORIES}/{repository}/{DELETED}")
+    of(repository, DELETED)
 }
 
 /// The directory of a thing, where its marks lie, and the thing's name in it.

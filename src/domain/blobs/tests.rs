@@ -11,7 +11,7 @@ fn digest() -> Digest {
 
 fn blobs(world: World) -> Blobs {
     let ports = world.into_ports();
-    Blobs::new(&ports.storage, &ports.locks)
+    Blobs::new(&ports.storage, &ports.locks, &ports.patience())
 }
 
 fn info() -> ManifestInfo {

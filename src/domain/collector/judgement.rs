@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use super::{Collector, SENTENCES, Sentence, Work, hash};
 use crate::domain::model::{Digest, Look, Mark, RepositoryName, Thing};
 use crate::domain::references::{Doubt, short};
-use crate::domain::removals::LINGER;
+use crate::domain::removals::patiently;
 use crate::ports::{LockKey, StoreError};
 
 impl Collector {
@@ -54,7 +54,7 @@ impl Collector {
                 let given_up = guard.during(async {
                     let given_up = manifests.look(repository, digest).await? == look_of(&id);
                     if given_up {
-                        self.patiently(manifests.remove(repository, digest)).await?;
+                        patiently(&*self.clock, manifests.remove(repository, digest)).await?;
                         self.storage.marks.pardon(&thing).await?;
                     }
                     Ok::<_, StoreError>(given_up)
@@ -84,6 +84,14 @@ impl Collector {
             .is_some_and(|it| is_fresh(work.now.since(it.modified)));
         match look.mark {
             Mark::None if claimed || fresh || look.thing.is_none() => {}
+            Mark::None if matches!(thing, Thing::Revision(..)) => {
+                // A push that is under way has looked for marks, and tags what it
+                // settles perhaps after the tags of the proof were read.
+                let free = self.locks.try_acquire(&LockKey::from(&thing)).await;
+                if let Some(lock) = free.map_err(StoreError::from)? {
+                    lock.during(self.condemn(thing, work)).await?;
+                }
+            }
             Mark::None => self.condemn(thing, work).await?,
             // Alive, or left by somebody who died: what was proven then, may
             // not be true any more.
@@ -119,9 +127,16 @@ impl Collector {
         thing: Thing,
         work: &mut Work<'_>,
     ) -> Result<(), StoreError> {
-        if work.sentences.len() < SENTENCES
-            && let Some(id) = self.storage.marks.condemn(&thing).await?
-        {
+        if work.sentences.len() >= SENTENCES {
+            return Ok(());
+        }
+        let marking = self.storage.marks.condemn(&thing);
+        let id = match thing {
+            // Its lock is held: a mark that is set late must not come after a push's look.
+            Thing::Revision(..) => patiently(&*self.clock, marking).await?,
+            Thing::Data(_) | Thing::Link(..) => marking.await?,
+        };
+        if let Some(id) = id {
             work.report.marked += 1;
             self.sentence(thing, id, work).await?;
         }
@@ -163,18 +178,6 @@ impl Collector {
         lock.during(self.storage.marks.pardon(thing)).await
     }
 
-    /// Removes something under its lock, and keeps that while the removal may still be carried out.
-    pub(super) async fn patiently(
-        &self,
-        removal: impl Future<Output = Result<(), StoreError>>,
-    ) -> Result<(), StoreError> {
-        let removed = removal.await;
-        if removed.is_err() {
-            self.clock.sleep(LINGER).await;
-        }
-        removed
-    }
-
     /// Removes the thing, if the mark `id` still stands under its lock.
     async fn execute(&self, thing: &Thing, id: &str) -> Result<bool, StoreError> {
         let lock = self.locks.acquire(&LockKey::from(thing)).await?;
@@ -182,14 +185,16 @@ impl Collector {
             if !self.storage.marks.doom(thing, id).await? {
                 return Ok(false);
             }
-            self.patiently(match thing {
-                Thing::Data(digest) => self.storage.blobs.remove(digest),
-                Thing::Link(repository, digest) => self.storage.links.remove(repository, digest),
-                Thing::Revision(repository, digest) => {
-                    self.remove_revision(repository, digest).boxed()
+            let (blobs, links) = (&self.storage.blobs, &self.storage.links);
+            match thing {
+                Thing::Data(digest) => patiently(&*self.clock, blobs.remove(digest)).await?,
+                Thing::Link(repository, digest) => {
+                    patiently(&*self.clock, links.remove(repository, digest)).await?;
                 }
-            })
-            .await?;
+                Thing::Revision(repository, digest) => {
+                    self.remove_revision(repository, digest).boxed().await?;
+                }
+            }
             self.storage.marks.pardon(thing).await?;
             Ok(true)
         })

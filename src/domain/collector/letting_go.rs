@@ -158,8 +158,8 @@ impl Collector {
         };
         let by = Some("collector");
         let removals = &self.removals;
-        removals
-            .manifest(repository, digest, stored, Vec::new(), by)
-            .await
+        let attempt = removals.attempt();
+        let removed = removals.manifest(&attempt, repository, digest, stored, Vec::new(), by);
+        removed.await
     }
 }

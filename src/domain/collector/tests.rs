@@ -10,10 +10,35 @@ use super::{Collector, CollectorSettings, NamespaceUsage};
 use crate::domain::model::{Algorithm, Digest, Found, Hasher, Listing, Timestamp};
 use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::domain::world::{World, condemned, outage, repository, there};
-use crate::ports::{Deletion, DeletionRecord, Everything, Findings, LockGuard};
+use crate::ports::{
+    Deletion, DeletionRecord, Everything, Findings, LockGuard, LockKey, ManifestInfo,
+    StoredManifest,
+};
+use bytes::Bytes;
 
 fn blob() -> Digest {
     Hasher::digest_of(Algorithm::Sha256, b"blob")
+}
+
+/// An image that needs nothing.
+const MANIFEST: &[u8] = br#"{"schemaVersion":2,"manifests":[]}"#;
+
+/// That of a manifest that named `reference`.
+fn deletion(reference: Digest, at: i64) -> DeletionRecord {
+    let deletion = Deletion {
+        digest: Hasher::digest_of(Algorithm::Sha256, b"manifest"),
+        media_type: None,
+        tags: Vec::new(),
+        manifest: true,
+        references: vec![reference],
+        subject: None,
+        at: Timestamp::from_millis(at),
+        by: None,
+    };
+    DeletionRecord {
+        id: "record".to_owned(),
+        deletion: Some(deletion),
+    }
 }
 
 fn piece(marked: bool) -> Findings {
@@ -196,28 +221,76 @@ async fn what_was_deleted_within_the_grace_period_stays_whatever_mark_it_had() {
             .referrers
             .expect_list()
             .returning(|_, _| Ok(Vec::new()));
-        world.deletions.expect_list().returning(move |_, _| {
-            let deletion = Deletion {
-                digest: Hasher::digest_of(Algorithm::Sha256, b"manifest"),
-                media_type: None,
-                tags: Vec::new(),
-                manifest: true,
-                references: vec![blob()],
-                subject: None,
-                at: Timestamp::from_millis(deleted_at),
-                by: None,
-            };
-            Ok(vec![DeletionRecord {
-                id: "record".to_owned(),
-                deletion: Some(deletion),
-            }])
-        });
+        world
+            .deletions
+            .expect_list()
+            .returning(move |_, _| Ok(vec![deletion(blob(), deleted_at)]));
         let mut collector = collector(world, None);
 
         for _ in 0..2 {
             let pass = collector.pass(&|| true).await.unwrap().unwrap();
             assert_eq!(pass.doubts, [""; 0]);
         }
+    }
+}
+
+/// A manifest that an index named, which was deleted long ago.
+#[tokio::test]
+async fn a_manifest_is_not_marked_while_somebody_pushes_it() {
+    for (pushed, marks) in [(true, 0), (false, 1)] {
+        let mut world = world();
+        let revision = || Hasher::digest_of(Algorithm::Sha256, MANIFEST);
+        world.deletions.checkpoint();
+        world
+            .deletions
+            .expect_list()
+            .returning(move |_, _| Ok(vec![deletion(revision(), 999)]));
+        world.deletions.expect_remove().returning(|_, _| Ok(()));
+        world.manifests.checkpoint();
+        world.manifests.expect_list().returning(move |_, _| {
+            Ok(Listing {
+                items: vec![revision()],
+                more: false,
+            })
+        });
+        world.manifests.expect_get().returning(move |_, _| {
+            Ok(Some(StoredManifest {
+                info: ManifestInfo {
+                    media_type: None,
+                    size: MANIFEST.len() as u64,
+                    pushed_at: None,
+                },
+                bytes: Bytes::from_static(MANIFEST),
+            }))
+        });
+        world
+            .manifests
+            .expect_claim()
+            .returning(|_, _| Ok(Some(Bytes::from_static(MANIFEST))));
+        world.manifests.expect_look().returning(|_, _| Ok(there(2)));
+        world
+            .referrers
+            .expect_list()
+            .returning(|_, _| Ok(Vec::new()));
+        world.tags.expect_list().returning(|_, _| {
+            Ok(Listing {
+                items: Vec::new(),
+                more: false,
+            })
+        });
+        world.links.expect_list().returning(|_| nothing());
+        world.blobs.expect_list().returning(nothing);
+        world.locks.checkpoint();
+        world.locks.expect_try_acquire().returning(move |key| {
+            let is_held = pushed && matches!(key, LockKey::Revision(..));
+            Ok((!is_held).then(|| LockGuard::new(())))
+        });
+        let condemned = world.marks.expect_condemn().times(marks);
+        condemned.returning(|_| Ok(Some("mark".to_owned())));
+
+        let pass = collector(world, None).pass(&|| true).await.unwrap();
+
+        assert_eq!(pass.unwrap().doubts, [""; 0]);
     }
 }
 

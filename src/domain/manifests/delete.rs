@@ -4,6 +4,7 @@ use super::Manifests;
 use crate::domain::access::TagChange;
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Caller, Digest, Reference, RepositoryName, Tag};
+use crate::domain::removals::Attempt;
 use crate::ports::LockKey;
 
 impl Manifests {
@@ -37,12 +38,14 @@ impl Manifests {
     ) -> Result<(), RegistryError> {
         let key = LockKey::Tag(repository.clone(), tag.clone());
         let lock = self.locks.acquire(&key).await?;
-        lock.during(self.delete_locked_tag(repository, tag, caller))
-            .await
+        let attempt = self.removals.attempt();
+        let work = self.delete_locked_tag(&attempt, repository, tag, caller);
+        attempt.under(lock, work).await
     }
 
     async fn delete_locked_tag(
         &self,
+        attempt: &Attempt<'_>,
         repository: &RepositoryName,
         tag: &Tag,
         caller: &Caller,
@@ -51,19 +54,19 @@ impl Manifests {
         let Some(digest) = self.tags.get(repository, tag).await? else {
             self.access.authorise_change(&change, None)?;
             // An empty link, as crashes leave them, is listed all the same.
-            self.tags.remove(repository, tag).await?;
+            attempt.remove(self.tags.remove(repository, tag)).await?;
             return Err(RegistryError::ManifestUnknown(tag.to_string()));
         };
         let pointed_at = self.manifests.stat(repository, &digest).await?;
         let standing = pointed_at.as_ref().map(|_| &digest);
         self.access.authorise_change(&change, standing)?;
         let Some(info) = pointed_at else {
-            self.tags.remove(repository, tag).await?;
+            attempt.remove(self.tags.remove(repository, tag)).await?;
             return Err(RegistryError::ManifestUnknown(tag.to_string()));
         };
-        let removed = self
-            .removals
-            .tag(repository, tag, digest, info.media_type, caller.id());
+        let (media_type, by) = (info.media_type, caller.id());
+        let removals = &self.removals;
+        let removed = removals.tag(attempt, repository, tag, digest, media_type, by);
         Ok(removed.await?)
     }
 
@@ -77,12 +80,14 @@ impl Manifests {
     ) -> Result<(), RegistryError> {
         let key = LockKey::Revision(repository.clone(), digest.clone());
         let lock = self.locks.acquire(&key).await?;
-        lock.during(self.delete_locked_manifest(repository, digest, caller))
-            .await
+        let attempt = self.removals.attempt();
+        let work = self.delete_locked_manifest(&attempt, repository, digest, caller);
+        attempt.under(lock, work).await
     }
 
     async fn delete_locked_manifest(
         &self,
+        attempt: &Attempt<'_>,
         repository: &RepositoryName,
         digest: &Digest,
         caller: &Caller,
@@ -96,9 +101,8 @@ impl Manifests {
             self.access.authorise_change(&change, Some(digest))?;
         }
 
-        let removed = self
-            .removals
-            .manifest(repository, digest, stored, tags, caller.id());
+        let (removals, by) = (&self.removals, caller.id());
+        let removed = removals.manifest(attempt, repository, digest, stored, tags, by);
         Ok(removed.await?)
     }
 

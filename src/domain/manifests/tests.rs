@@ -49,7 +49,14 @@ fn by_tag() -> Reference {
 
 fn manifests(world: World, missing: MissingReferences) -> Manifests {
     let ports = world.into_ports();
-    Manifests::new(&ports.storage, &ports.locks, &ports.clock, access(missing))
+    let (patience, access) = (ports.patience(), access(missing));
+    Manifests::new(
+        &ports.storage,
+        &ports.locks,
+        &ports.clock,
+        &patience,
+        access,
+    )
 }
 
 fn info() -> ManifestInfo {
@@ -568,7 +575,14 @@ fn immutable() -> Arc<Access> {
 
 fn with_immutable_tags(world: World) -> Manifests {
     let ports = world.into_ports();
-    Manifests::new(&ports.storage, &ports.locks, &ports.clock, immutable())
+    let (patience, access) = (ports.patience(), immutable());
+    Manifests::new(
+        &ports.storage,
+        &ports.locks,
+        &ports.clock,
+        &patience,
+        access,
+    )
 }
 
 /// lessons.md, security 10 (CVE-2026-31801): another push sets the tag between

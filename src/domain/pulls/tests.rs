@@ -1,32 +1,7 @@
-use std::sync::Mutex;
-
-use futures_util::future::BoxFuture;
-
 use super::*;
 use crate::domain::model::{Algorithm, Hasher, Timestamp};
-use crate::domain::world::{World, outage, repository};
+use crate::domain::world::{Later, World, outage, repository};
 use crate::ports::MockClock;
-
-/// Work that is done when the test says so.
-#[derive(Default)]
-struct Later(Mutex<Vec<BoxFuture<'static, ()>>>);
-
-impl Tasks for Later {
-    fn spawn(&self, work: BoxFuture<'static, ()>) {
-        self.0.lock().unwrap().push(work);
-    }
-}
-
-impl Later {
-    fn len(&self) -> usize {
-        self.0.lock().unwrap().len()
-    }
-
-    async fn run(&self) {
-        let work = std::mem::take(&mut *self.0.lock().unwrap());
-        futures_util::future::join_all(work).await;
-    }
-}
 
 fn digest(number: u64) -> Digest {
     Hasher::digest_of(Algorithm::Sha256, &number.to_be_bytes())

@@ -7,7 +7,7 @@ use super::snapshot::{Pointer, Snapshot};
 use super::{Case, Retention, Verdict};
 use crate::domain::model::{Digest, RepositoryName, Tag, Thing};
 use crate::domain::references::{Doubt, causes};
-use crate::domain::removals::LINGER;
+use crate::domain::removals::patiently;
 use crate::ports::{LockGuard, LockKey, StoreError};
 
 /// Who deletes, in the records.
@@ -59,7 +59,8 @@ impl Retention {
         for digest in plan.manifests.keys() {
             let thing = Thing::Revision(repository.clone(), digest.clone());
             let lock = self.lock(&LockKey::from(&thing)).await?;
-            let id = lock.during(self.storage.marks.condemn(&thing)).await?;
+            let marking = patiently(&*self.clock, self.storage.marks.condemn(&thing));
+            let id = lock.during(marking).await?;
             marks.extend(id.map(|id| (digest.clone(), id)));
         }
         let now = self.storage.marks.now().await?;
@@ -107,11 +108,9 @@ impl Retention {
                 return Ok(false);
             }
             let tags = tags.to_vec();
-            let removed = self.removals.manifest(repository, digest, stored, tags, BY);
-            if let Err(error) = removed.await {
-                self.clock.sleep(LINGER).await;
-                return Err(error);
-            }
+            let (removals, attempt) = (&self.removals, self.removals.attempt());
+            let removed = removals.manifest(&attempt, repository, digest, stored, tags, BY);
+            removed.await?;
             self.storage.marks.pardon(&thing).await?;
             Ok(true)
         })
@@ -136,8 +135,8 @@ impl Retention {
             }
             let info = self.storage.manifests.stat(repository, digest).await?;
             let media_type = info.and_then(|info| info.media_type);
-            let removals = &self.removals;
-            let removed = removals.tag(repository, tag, digest.clone(), media_type, BY);
+            let (removals, attempt) = (&self.removals, self.removals.attempt());
+            let removed = removals.tag(&attempt, repository, tag, digest.clone(), media_type, BY);
             removed.await?;
             Ok(true)
         })

@@ -18,6 +18,7 @@ use crate::domain::model::{
     Descriptor, Digest, Link, Manifest, RepositoryName, Role, Surveyed, Tag, Timestamp,
 };
 use crate::domain::namespaces::{MissingReferences, Namespaces};
+use crate::domain::removals::{Patience, patiently};
 use crate::ports::{Clock, LockKey, LockManager, NewManifest, StoragePorts};
 
 mod flaws;
@@ -85,13 +86,14 @@ impl Links {
         grace_period: Duration,
     ) -> Self {
         let access = Arc::new(Access::new(Arc::new(namespaces)));
+        let patience = Patience::of_the_work(clock);
         Self {
             storage: storage.clone(),
             locks: Arc::clone(locks),
             clock: Arc::clone(clock),
             looks: Looks::new(storage, locks),
-            blobs: Blobs::new(storage, locks),
-            manifests: Manifests::new(storage, locks, clock, Arc::clone(&access)),
+            blobs: Blobs::new(storage, locks, &patience),
+            manifests: Manifests::new(storage, locks, clock, &patience, Arc::clone(&access)),
             access,
             grace_period,
         }
@@ -134,10 +136,16 @@ impl Links {
             _ if flaws.is_empty() => return Ok(Vec::new()),
             key => key.filter(|_| !flaws.iter().any(takes_it)),
         };
+        let is_locked = key.is_some();
         let mended = async {
             let mut findings = Vec::new();
             for Flaw { kind, what, cure } in self.flaws(it, is_old).await? {
-                let fate = self.mend(cure).await?;
+                let mending = self.mend(cure);
+                let fate = if is_locked {
+                    patiently(&*self.clock, mending).await?
+                } else {
+                    mending.await?
+                };
                 let place = it.path.clone();
                 findings.push(Finding {
                     kind,

@@ -12,6 +12,7 @@ use super::{Audience, Fate, Finding};
 use crate::domain::error::RegistryError;
 use crate::domain::model::{Digest, Role, Surveyed, Thing};
 use crate::domain::references::causes;
+use crate::domain::removals::patiently;
 use crate::ports::{Clock, LockKey, LockManager, StoragePorts, StoreError};
 
 /// How many contents are read at a time.
@@ -151,7 +152,7 @@ impl Verify {
                     marks.pardon(&thing).await?;
                     return Ok(None);
                 }
-                let aside = survey.set_aside(digest).await?;
+                let aside = patiently(&*self.clock, survey.set_aside(digest)).await?;
                 marks.pardon(&thing).await?;
                 self.storage.durability.persist().await?;
                 let what = format!(

@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use hyper::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION,
-};
+use hyper::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_RANGE, CONTENT_TYPE, ETAG, LOCATION};
 use hyper::{Response, StatusCode};
 
 use super::{Answer, Exchange, multipart};
@@ -34,8 +32,8 @@ pub async fn head(exchange: Exchange, repository: &RepositoryName, digest: &Dige
         return Ok(about(StatusCode::NOT_MODIFIED, digest).done());
     }
     Ok(about(StatusCode::OK, digest)
-        .header(CONTENT_TYPE, OCTETS)
-        .header(CONTENT_LENGTH, size)
+        .fixed(CONTENT_TYPE, OCTETS)
+        .length(size)
         .done())
 }
 
@@ -70,7 +68,7 @@ pub async fn get(exchange: Exchange, repository: &RepositoryName, digest: &Diges
 async fn whole(visitor: &Visitor, reader: &dyn BlobReader, digest: &Digest) -> Answer {
     let size = reader.size();
     Ok(about(StatusCode::OK, digest)
-        .header(CONTENT_TYPE, OCTETS)
+        .fixed(CONTENT_TYPE, OCTETS)
         .body(content(visitor, reader, 0..size).await?, size)
         .done())
 }
@@ -105,7 +103,7 @@ async fn partial(
     let length = part.end - part.start;
     let content = content(visitor, reader, part).await?;
     Ok(about(StatusCode::PARTIAL_CONTENT, digest)
-        .header(CONTENT_TYPE, OCTETS)
+        .fixed(CONTENT_TYPE, OCTETS)
         .header(CONTENT_RANGE, content_range)
         .body(content, length)
         .done())
@@ -117,7 +115,7 @@ fn elsewhere(digest: &Digest, url: &str) -> Response<ResponseBody> {
     Reply::new(StatusCode::TEMPORARY_REDIRECT)
         .header(LOCATION, url)
         .header(CONTENT_DIGEST, digest)
-        .header(CACHE_CONTROL, "no-store")
+        .fixed(CACHE_CONTROL, "no-store")
         .done()
 }
 
@@ -126,8 +124,8 @@ fn about(status: StatusCode, digest: &Digest) -> Reply {
     Reply::new(status)
         .header(CONTENT_DIGEST, digest)
         .header(ETAG, conditions::etag(digest))
-        .header(ACCEPT_RANGES, "bytes")
-        .header(CACHE_CONTROL, IMMUTABLE)
+        .fixed(ACCEPT_RANGES, "bytes")
+        .fixed(CACHE_CONTROL, IMMUTABLE)
 }
 
 /// end-10

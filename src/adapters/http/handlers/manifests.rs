@@ -1,9 +1,7 @@
 //! Manifests: end-3, end-7, end-9.
 
 use hyper::StatusCode;
-use hyper::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION,
-};
+use hyper::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, LOCATION};
 
 use super::blobs::IMMUTABLE;
 use super::{Answer, Exchange};
@@ -31,7 +29,7 @@ pub async fn head(
     }
     Ok(about(StatusCode::OK, reference, &found)
         .header(CONTENT_TYPE, &found.media_type)
-        .header(CONTENT_LENGTH, found.size)
+        .length(found.size)
         .done())
 }
 
@@ -107,5 +105,5 @@ fn about(status: StatusCode, reference: &Reference, found: &FoundManifest) -> Re
     Reply::new(status)
         .header(CONTENT_DIGEST, &found.digest)
         .header(ETAG, conditions::etag(&found.digest))
-        .header(CACHE_CONTROL, caching)
+        .fixed(CACHE_CONTROL, caching)
 }

@@ -58,6 +58,6 @@ async fn issue(registry: &Registry, caller: &Caller, asked: &Scope) -> Answer {
         "expires_in": issued.lifetime.as_secs(),
         "issued_at": at.to_string(),
     });
-    let reply = Reply::ok().header(CACHE_CONTROL, "no-store");
+    let reply = Reply::ok().fixed(CACHE_CONTROL, "no-store");
     Ok(reply.json(&answer).done())
 }

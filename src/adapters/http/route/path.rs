@@ -1,5 +1,7 @@
 //! Paths: the part of a URL that says which thing is meant.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode_str;
 
 use super::{Cause, HttpError};
@@ -44,8 +46,8 @@ impl Path {
             return Ok(Self::Version);
         }
         let rest = rest.strip_prefix('/').ok_or(Cause::NoSuchPath)?;
-        let segments: Vec<String> = rest.split('/').map(decode).collect::<Result<_, _>>()?;
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        let segments: Vec<Cow<'_, str>> = rest.split('/').map(decode).collect::<Result<_, _>>()?;
+        let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
 
         // Reserved names come before repositories.
         match segments.as_slice() {
@@ -112,9 +114,9 @@ impl Path {
 
 /// One segment, decoded. An escaped slash is refused: a proxy in front of us
 /// that guards paths would have read the segment as something else.
-fn decode(segment: &str) -> Result<String, HttpError> {
+fn decode(segment: &str) -> Result<Cow<'_, str>, HttpError> {
     match percent_decode_str(segment).decode_utf8() {
-        Ok(text) if !text.contains('/') => Ok(text.into_owned()),
+        Ok(text) if !text.contains('/') => Ok(text),
         _ => Err(RegistryError::NameInvalid("the path is not made of names".to_owned()).into()),
     }
 }

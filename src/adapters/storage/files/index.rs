@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use super::listing::subdirectories;
 use super::{present, system};
@@ -37,7 +37,7 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn new(clock: PathBuf) -> Self {
         Self {
-            names: Cache::with_weighter(10_000, MOST, Weight),
+            names: cache(),
             clock,
         }
     }
@@ -67,6 +67,24 @@ impl Index {
     fn now(&self) -> io::Result<Stamp> {
         system::touch(&self.clock)?;
         Ok(Stamp::of(&fs::metadata(&self.clock)?))
+    }
+}
+
+/// One shard: each of several would have a part of the memory only, and remember no directory that is larger than that.
+fn cache() -> Cache<PathBuf, Arc<Names>, Weight> {
+    let options = OptionsBuilder::new()
+        .estimated_items_capacity(10_000)
+        .weight_capacity(MOST)
+        .shards(1)
+        .build();
+    match options {
+        Ok(options) => Cache::with_options(
+            options,
+            Weight,
+            DefaultHashBuilder::default(),
+            DefaultLifecycle::default(),
+        ),
+        Err(_) => Cache::with_weighter(10_000, MOST, Weight), // a capacity was missing
     }
 }
 

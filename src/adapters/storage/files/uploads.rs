@@ -1,16 +1,17 @@
 //! Upload sessions as files: bytes are appended in place, and renamed at the end.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, StreamExt};
 
+use super::batches::{Batches, write_all};
 use super::reach::Reach;
+use super::turns::{TURNS, Turn};
 use super::{Files, Inner, layout, present, sight, unavailable, with_dir};
 use crate::adapters::storage::records::Moment;
 use crate::adapters::storage::session::{self, Record};
@@ -27,7 +28,8 @@ const RECORD: &str = "_session";
 /// How much is read at once to hash bytes again.
 const REREAD: usize = 256 << 10;
 
-/// What an append needs to carry from batch to batch.
+/// What an append needs to carry from batch to batch. The file's position is where
+/// the next batch goes.
 struct Tail {
     file: File,
     hasher: Hasher,
@@ -47,6 +49,8 @@ impl UploadSessions for Files {
         self.blocking(&dir.clone(), move |files| {
             let dir = files.at(&dir);
             let startedat = Moment(begun.started_at).to_string();
+            // It is not there yet, so it is not tried whether it is.
+            with_dir(dir.parent().unwrap_or(&files.root), || fs::create_dir(&dir))?;
             with_dir(&dir, || fs::write(dir.join(STARTED_AT), &startedat))?;
             // A session without a record is at its beginning, with sha256.
             if begun.hasher.algorithm() != Algorithm::Sha256 {
@@ -81,16 +85,21 @@ impl UploadSessions for Files {
         let (start, hasher) = (session.offset(), session.hasher.clone());
         let path = self.inner.at(&dir).join(DATA);
         let open = move || {
-            let file = open_data(&path)?;
+            let mut file = open_data(&path)?;
+            if start > 0 {
+                file.seek(SeekFrom::Start(start))?;
+            }
             Ok(Tail { file, hasher })
         };
         let mut writing = one_thread::step(open).boxed();
         // While one batch is hashed and written off the async threads, the next
         // one is received: hopping there for each network frame costs more.
+        let mut batches = Batches::new(&mut stream, start, self.inner.chunk);
         let received = loop {
-            let (batch, end) = collect(&mut stream, self.inner.chunk).await;
+            let (batch, end) = batches.next().await;
             let tail = written(&dir, writing).await?;
-            writing = one_thread::step(move || write_batch(tail, &batch, start)).boxed();
+            let turn = TURNS.take(&batch).await;
+            writing = one_thread::step(move || write_batch(tail, &batch, start, turn)).boxed();
             if let Some(end) = end {
                 break end;
             }
@@ -182,8 +191,15 @@ impl UploadSessions for Files {
         let dir = layout::upload_dir(repository, id);
         self.blocking(&dir.clone(), move |files| {
             let dir = files.at(&dir);
-            present(fs::remove_dir_all(&dir))?;
-            files.prune(&dir)
+            // A session whose data has become a blob has no others: to look
+            // what else there is costs eight calls of the kernel.
+            for name in [STARTED_AT, RECORD] {
+                present(fs::remove_file(dir.join(name)))?;
+            }
+            if fs::remove_dir(&dir).is_err() {
+                present(fs::remove_dir_all(&dir))?;
+            }
+            files.prune(dir.parent().unwrap_or(&dir))
         })
         .await
     }
@@ -286,23 +302,6 @@ fn open_data(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// The next batch of about `size` bytes, and how the stream ended if it did.
-async fn collect(stream: &mut ByteStream, size: usize) -> (Vec<Bytes>, Option<io::Result<()>>) {
-    let mut batch = Vec::new();
-    let mut length = 0;
-    while length < size {
-        match stream.next().await {
-            Some(Ok(bytes)) => {
-                length += bytes.len();
-                batch.push(bytes);
-            }
-            Some(Err(e)) => return (batch, Some(Err(e))),
-            None => return (batch, Some(Ok(()))),
-        }
-    }
-    (batch, None)
-}
-
 async fn written(
     what: &str,
     writing: BoxFuture<'static, io::Result<Tail>>,
@@ -313,13 +312,14 @@ async fn written(
 /// Writes behind what is hashed already. Bytes that fail to be written are cut
 /// off again, back to where the session stands, so that a full disk gets its
 /// space back.
-fn write_batch(mut tail: Tail, batch: &[Bytes], start: u64) -> io::Result<Tail> {
+fn write_batch(mut tail: Tail, batch: &[Bytes], start: u64, turn: Turn) -> io::Result<Tail> {
     for bytes in batch {
-        if let Err(e) = tail.file.write_all_at(bytes, tail.hasher.hashed()) {
-            drop(tail.file.set_len(start));
-            return Err(e);
-        }
         tail.hasher.update(bytes);
+    }
+    drop(turn);
+    if let Err(e) = write_all(&mut tail.file, batch) {
+        drop(tail.file.set_len(start));
+        return Err(e);
     }
     Ok(tail)
 }

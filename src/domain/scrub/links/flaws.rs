@@ -276,7 +276,9 @@ impl Links {
             // What can't be read may be one.
             manifest.is_some_and(|it| it.subject.is_none_or(|it| it.digest != *subject))
         } else {
-            true
+            // A removal takes the entry away before the manifest: then all is well.
+            let listed = self.storage.referrers.list(repository, subject).await?;
+            listed.contains(digest)
         };
         Ok(if is_stale {
             let what =

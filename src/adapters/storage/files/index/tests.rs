@@ -34,6 +34,19 @@ fn a_directory_that_stays_as_it_is_is_read_once() {
 }
 
 #[test]
+fn a_directory_of_a_hundred_thousand_names_is_remembered() {
+    let (_dir, index) = settled();
+    let names: Vec<String> = (0..100_000).map(|i| format!("v1.{i}.0-build")).collect();
+    let names = Arc::new(Names::new(names, Stamp::default()));
+
+    index
+        .names
+        .insert(PathBuf::from("tags"), Arc::clone(&names));
+
+    assert!(index.names.get(Path::new("tags")).is_some());
+}
+
+#[test]
 fn whatever_happens_to_a_directory_is_seen_by_the_next_question() {
     let (dir, index) = settled();
     assert_eq!(texts(&index.names(dir.path()).unwrap()), ["a"]);
