@@ -1,6 +1,6 @@
 # Shared by tests/run, .ci/run and the scripts beside it; sourced, never run. Needs bash.
 # Everything here keeps three promises: ports are free ones, nothing is left running or mounted, nothing is
-# written outside the scratch directory and the tools' cache.
+# written outside the scratch directory, the tools' cache and the names of ports that were given away.
 # shellcheck shell=bash
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -31,23 +31,28 @@ need_packages() {
   [ -n "$missing_packages" ] || return 0
   command -v apt-get >/dev/null || die "needs these Debian packages, and here is no apt-get: $missing_packages"
   say "installing: $missing_packages"
-  # One root shell, so that the policy is removed again even when apt-get fails.
+  # One root shell, so that the policy is removed again even when apt-get fails. One at a
+  # time, and a mirror that hiccups is asked again.
   # shellcheck disable=SC2016,SC2086
-  as_root env DEBIAN_FRONTEND=noninteractive bash -euc '
+  as_root flock /var/lock/simple-registry-tests env DEBIAN_FRONTEND=noninteractive bash -euc '
     policy=/usr/sbin/policy-rc.d
     [ ! -e $policy ] || mv $policy $policy.before-tests
     restore() { rm -f $policy; [ ! -e $policy.before-tests ] || mv $policy.before-tests $policy; }
     trap restore EXIT; trap "exit 1" HUP INT TERM
     printf "#!/bin/sh\nexit 101\n" >$policy
     chmod 755 $policy
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "$@"
+    persistently() { "$@" || { sleep 10; "$@"; } || { sleep 30; "$@"; }; }
+    persistently apt-get -o Acquire::Retries=3 update -qq
+    persistently apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends "$@"
   ' install $missing_packages </dev/null >"${TMPDIR:-/tmp}/apt-$$.log" 2>&1 || {
     tail -n 20 "${TMPDIR:-/tmp}/apt-$$.log" >&2
     die "apt-get could not install: $missing_packages"
   }
   rm -f "${TMPDIR:-/tmp}/apt-$$.log"
 }
+
+# persistently COMMAND...: three times, with a pause; for what asks other machines.
+persistently() { "$@" || { sleep 10; "$@"; } || { sleep 30; "$@"; }; }
 
 # --- scratch directory and processes ------------------------------------------------------------------------
 
@@ -102,11 +107,15 @@ stop_group() {
   kill -KILL -- "-$1" 2>/dev/null || true
 }
 
-# A port nobody listens on, below the range that the kernel gives to outgoing connections.
+# A port nobody listens on, below the range that the kernel gives to outgoing connections, and that nobody was given lately:
+# who asked for one may not listen yet.
 free_port() {
-  local port
+  local port given=${TMPDIR:-/tmp}/simple-registry-ports.$UID
+  mkdir -p "$given"
+  find "$given" -mindepth 1 -mmin +120 -delete 2>/dev/null || true
   while :; do
     port=$((20000 + RANDOM % 12000))
+    mkdir "$given/$port" 2>/dev/null || { [ -e "$given/$port" ] || die "nothing can be written below $given"; continue; }
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
   done
 }
