@@ -20,6 +20,7 @@ mod letting_go;
 mod pace;
 mod usage;
 
+use judgement::Revision;
 use letting_go::Held;
 use usage::{Claims, by_namespace};
 pub use usage::{NO_NAMESPACE, NamespaceUsage, Usage};
@@ -276,9 +277,13 @@ impl Collector {
         }
         for some in listed.chunks(MANIFESTS) {
             for revision in some {
+                match self.revision(repository, revision, work).await? {
+                    Revision::Nothing => continue,
+                    Revision::Marked(thing) => marked.push(thing),
+                    Revision::Stands => {}
+                }
                 work.claimed.insert(revision);
                 revisions.insert(revision);
-                marked.extend(self.revision(repository, revision, work).await?);
                 match self.references.add(repository, revision, &mut needed).await {
                     Ok(()) => {}
                     Err(Doubt::Store(error)) => return Err(error.into()),

@@ -8,28 +8,42 @@ use crate::domain::references::{Doubt, short};
 use crate::domain::removals::patiently;
 use crate::ports::{LockKey, StoreError};
 
+/// What a name among a repository's manifests is.
+pub(super) enum Revision {
+    /// A manifest, or one that is being pushed: a claim.
+    Stands,
+    /// A manifest, with a mark beside it.
+    Marked(Thing),
+    /// A name that a service still lists (`MinIO`, after some removals), and below
+    /// which there is nothing. As a claim, it would keep content for ever.
+    Nothing,
+}
+
 impl Collector {
     /// A manifest that stays pending for the grace period was given up: whoever
     /// pushes it takes the mark away, and holds its lock until it is settled.
-    /// One that was marked just before it was settled is answered: its mark is
+    /// One that was marked just before it was settled has a mark that is
     /// nobody's, unless it is to be let go.
     pub(super) async fn revision(
         &self,
         repository: &RepositoryName,
         digest: &Digest,
         work: &mut Work<'_>,
-    ) -> Result<Option<Thing>, Doubt> {
+    ) -> Result<Revision, Doubt> {
         let key = (short(digest), hash(repository));
         if self.settled.contains(&key) {
             work.settled.insert(key);
-            return Ok(None);
+            return Ok(Revision::Stands);
         }
         let manifests = &self.storage.manifests;
         let look = manifests.look(repository, digest).await?;
         let thing = Thing::Revision(repository.clone(), digest.clone());
         if look.thing.is_some() {
             work.settled.insert(key);
-            return Ok((look.mark != Mark::None).then_some(thing));
+            return Ok(match look.mark {
+                Mark::None => Revision::Stands,
+                _ => Revision::Marked(thing),
+            });
         }
         match look.mark {
             // A push that is under way has looked for marks, and would leave
@@ -37,14 +51,16 @@ impl Collector {
             Mark::None => {
                 let free = self.locks.try_acquire(&LockKey::from(&thing)).await;
                 if let Some(lock) = free.map_err(StoreError::from)? {
-                    lock.during(async {
+                    let there = lock.during(async {
                         let now = manifests.look(repository, digest).await?;
                         match now.thing {
-                            Some(_) => Ok(()),
+                            Some(_) => Ok(true),
                             None => self.condemn(thing, work).await,
                         }
-                    })
-                    .await?;
+                    });
+                    if !there.await? {
+                        return Ok(Revision::Nothing);
+                    }
                 }
             }
             Mark::Dying => self.pardon(&thing).await?,
@@ -63,7 +79,7 @@ impl Collector {
             }
             Mark::Condemned(id) => self.sentence(thing, id, work).await?,
         }
-        Ok(None)
+        Ok(Revision::Stands)
     }
 
     /// What becomes of a thing that is not claimed, or that has a mark: whether
@@ -92,7 +108,7 @@ impl Collector {
                     lock.during(self.condemn(thing, work)).await?;
                 }
             }
-            Mark::None => self.condemn(thing, work).await?,
+            Mark::None => drop(self.condemn(thing, work).await?),
             // Alive, or left by somebody who died: what was proven then, may
             // not be true any more.
             Mark::Dying => self.pardon(&thing).await?,
@@ -121,14 +137,15 @@ impl Collector {
         }
     }
 
-    /// Marks the thing, unless too many wait already.
+    /// Marks the thing, unless too many wait already; false if there is nothing
+    /// that could be marked.
     pub(super) async fn condemn(
         &self,
         thing: Thing,
         work: &mut Work<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if work.sentences.len() >= SENTENCES {
-            return Ok(());
+            return Ok(true);
         }
         let marking = self.storage.marks.condemn(&thing);
         let id = match thing {
@@ -136,11 +153,12 @@ impl Collector {
             Thing::Revision(..) => patiently(&*self.clock, marking).await?,
             Thing::Data(_) | Thing::Link(..) => marking.await?,
         };
+        let there = id.is_some();
         if let Some(id) = id {
             work.report.marked += 1;
             self.sentence(thing, id, work).await?;
         }
-        Ok(())
+        Ok(there)
     }
 
     /// Notes that the thing is marked with `id`. A later pass, whose scan begins

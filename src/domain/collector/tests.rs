@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::stream;
 
 use super::{Collector, CollectorSettings, NamespaceUsage};
-use crate::domain::model::{Algorithm, Digest, Found, Hasher, Listing, Timestamp};
+use crate::domain::model::{
+    Algorithm, Digest, Found, Hasher, Listing, Look, Mark, Thing, Timestamp,
+};
 use crate::domain::namespaces::{Namespace, Namespaces};
 use crate::domain::world::{World, condemned, outage, repository, there};
 use crate::ports::{
@@ -181,7 +183,7 @@ async fn a_mark_of_another_id_waits_from_the_beginning() {
     world.blobs.expect_look().returning(move |_| {
         looks += 1;
         let mut look = there(4);
-        look.mark = crate::domain::model::Mark::Condemned(format!("mark {looks}"));
+        look.mark = Mark::Condemned(format!("mark {looks}"));
         Ok(look)
     });
     let mut collector = collector(world, None);
@@ -291,6 +293,45 @@ async fn a_manifest_is_not_marked_while_somebody_pushes_it() {
         let pass = collector(world, None).pass(&|| true).await.unwrap();
 
         assert_eq!(pass.unwrap().doubts, [""; 0]);
+    }
+}
+
+/// `MinIO` goes on listing the directory of a removed manifest, if two removals met there.
+#[tokio::test]
+async fn a_listed_name_below_which_nothing_is_claims_no_content_unless_somebody_pushes_it() {
+    for (pushed, marked) in [(true, 0), (false, 1)] {
+        let mut world = world();
+        world.manifests.checkpoint();
+        world.manifests.expect_list().returning(|_, _| {
+            Ok(Listing {
+                items: vec![blob()],
+                more: false,
+            })
+        });
+        world.manifests.expect_look().returning(|_, _| {
+            Ok(Look {
+                mark: Mark::None,
+                thing: None,
+            })
+        });
+        world.manifests.expect_claim().returning(|_, _| Ok(None));
+        world.locks.checkpoint();
+        world.locks.expect_try_acquire().returning(move |key| {
+            let is_held = pushed && matches!(key, LockKey::Revision(..));
+            Ok((!is_held).then(|| LockGuard::new(())))
+        });
+        world.links.expect_list().returning(|_| nothing());
+        world.blobs.expect_list().returning(|| piece(false));
+        world.blobs.expect_look().returning(|_| Ok(there(4)));
+        world.marks.expect_condemn().returning(|thing| {
+            let is_content = matches!(thing, Thing::Data(_));
+            Ok(is_content.then(|| "mark".to_owned()))
+        });
+
+        let pass = collector(world, None).pass(&|| true).await.unwrap();
+
+        let pass = pass.unwrap();
+        assert_eq!((pass.marked, pass.doubts), (marked, Vec::new()));
     }
 }
 
